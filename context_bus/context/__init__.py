@@ -1,0 +1,1 @@
+"""The context provider: transactions of services, commands, transitions. Must not know the command line."""

@@ -1,0 +1,1 @@
+"""One OS process and all it spawned: start, watch, end. Must not know the bus, services or contexts."""
