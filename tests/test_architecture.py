@@ -22,7 +22,9 @@ def test_files_stay_small() -> None:
     }
 
 
-@pytest.mark.parametrize(("kind", "limit"), [(ast.ClassDef, 250), (ast.FunctionDef, 50), (ast.AsyncFunctionDef, 50)])
+@pytest.mark.parametrize(
+    ("kind", "limit"), [(ast.ClassDef, 250), (ast.FunctionDef, 50), (ast.AsyncFunctionDef, 50)]
+)
 def test_definitions_stay_small(kind: type[ast.stmt], limit: int) -> None:
     """A class over 250 lines or a function over 50 does more than one thing."""
     long = {}
