@@ -1,0 +1,109 @@
+"""The life of one task service as its context sees it. Pure: knows the state machine glue only.
+
+A state says what there is (a process or none); the word in the record and on the wire follows from it,
+since older tools know fewer words than there are states.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from context_bus.kernel.machine import Row, StateTable
+
+
+class State(StrEnum):
+    """Where a service stands."""
+
+    DEFINED = "defined"  # known, never started
+    STARTING = "starting"  # a process was asked for and has not reported yet
+    CREATED = "created"  # the process is ready and waits to be told to run
+    STARTED = "started"  # the task runs
+    UPDATED = "updated"  # the task runs and has reported a result
+    STOPPING = "stopping"  # told to stop, the process has not ended yet
+    ENDING = "ending"  # said its last word by itself, the process has not ended yet
+    STOPPED = "stopped"  # ended because it was told to
+    EXITED = "exited"  # ended by itself, as planned
+    FAILED = "failed"  # ended by failure, or could not start
+
+
+#: States with a process (or a thread) behind them.
+ALIVE = frozenset({State.STARTING, State.CREATED, State.STARTED, State.UPDATED, State.STOPPING, State.ENDING})
+#: States in which the task runs.
+RUNNING = frozenset({State.STARTED, State.UPDATED})
+#: States without a process.
+DOWN = frozenset(State) - ALIVE
+#: States that wait for somebody, so each has a deadline.
+TRANSIENT = frozenset({State.STARTING, State.STOPPING, State.ENDING})
+
+_OBEYING = (State.STARTING, State.CREATED, State.STARTED, State.UPDATED)
+
+#: The table; the machine runs on it and the page in doc/ is drawn from it.
+TABLE: StateTable[State] = StateTable(
+    State,
+    State.DEFINED,
+    [
+        Row("launch", (State.DEFINED, State.STOPPED, State.EXITED, State.FAILED), State.STARTING, "start"),
+        Row("report_created", (State.STARTING,), State.CREATED, "reports created"),
+        Row("tell_run", (State.CREATED,), State.STARTING, "start"),
+        Row("report_started", (State.STARTING, State.CREATED), State.STARTED, "reports started"),
+        Row("report_updated", (State.STARTED, State.UPDATED), State.UPDATED, "reports updated"),
+        Row("tell_stop", _OBEYING, State.STOPPING, "stop, restart, or a deadline passed"),
+        Row("report_end", _OBEYING, State.ENDING, "reports stopped or failed"),
+        Row("end_stopped", (*_OBEYING, State.STOPPING, State.ENDING), State.STOPPED, "ended as told"),
+        Row("end_exited", (*_OBEYING, State.ENDING), State.EXITED, "ended by itself"),
+        Row("end_failed", (*_OBEYING, State.STOPPING, State.ENDING), State.FAILED, "failed"),
+        Row("settle", (State.FAILED,), State.STOPPED, "stop"),
+        Row("cut", (State.DEFINED, State.STOPPED, State.EXITED), State.FAILED, "restarted too often"),
+    ],
+)
+
+_MACHINE = TABLE.machine()
+
+#: What the record shows for a state: its ``action`` and its ``state``.
+WORDS: dict[State, tuple[str, str]] = {
+    State.DEFINED: ("defined", "success"),
+    State.STARTING: ("start", "in_progress"),
+    State.CREATED: ("created", "success"),
+    State.STARTED: ("started", "success"),
+    State.UPDATED: ("updated", "success"),
+    State.STOPPING: ("stop", "in_progress"),
+    State.ENDING: ("stop", "in_progress"),
+    State.STOPPED: ("stopped", "success"),
+    State.EXITED: ("stopped", "success"),
+    State.FAILED: ("failed", "failure"),
+}
+
+
+class Lifecycle:
+    """The state of one service; it moves along ``TABLE`` and in no other way."""
+
+    state: str
+
+    def __init__(self) -> None:
+        _MACHINE.add_model(self, initial=str(TABLE.initial))
+
+    @property
+    def now(self) -> State:
+        """The state as an enumeration."""
+        return State(self.state)
+
+    def fire(self, trigger: str) -> State:
+        """Follow a row of the table.
+
+        Returns:
+            The new state.
+
+        Raises:
+            transitions.MachineError: The table has no such row; a fault of the caller.
+        """
+        self.trigger(trigger)  # type: ignore[attr-defined] # added by the machine
+        return self.now
+
+    def forget(self) -> None:
+        """Take the service out of the machine, which would keep it for ever otherwise."""
+        _MACHINE.remove_model(self)
+
+
+def mermaid() -> str:
+    """The diagram of a service's life."""
+    return TABLE.mermaid()
