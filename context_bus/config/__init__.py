@@ -1,1 +1,1 @@
-"""What the user wrote, as frozen values: context files, service lists, their faults. Must not know the bus or processes."""
+"""What the user wrote, as frozen values: contexts, service lists, their faults; must not know bus or processes."""

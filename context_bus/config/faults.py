@@ -1,0 +1,78 @@
+"""Collects every fault of one source before anything is raised. Knows errors; must not know elements."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Iterable
+
+from context_bus.errors import ConfigurationError, Fault
+
+#: Similarity above which an unknown name is taken for a slip of a known one (0 to 1).
+LIKENESS = 0.8
+
+_logger = logging.getLogger(__name__)
+
+
+def _bare(name: str) -> str:
+    return name.casefold().replace("_", "").replace("-", "")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that the user probably meant; empty if none is near."""
+    by_bare = {_bare(candidate): candidate for candidate in known}
+    found = difflib.get_close_matches(_bare(name), by_bare, n=1, cutoff=LIKENESS)
+    return by_bare[found[0]] if found else ""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A remedy: the near name if there is one, else all that is known."""
+    names = list(known)
+    near = nearest(name, names)
+    if near:
+        return f'did you mean "{near}"?'
+    return f"known: {', '.join(names)}" if names else ""
+
+
+class FaultList:
+    """The faults and warnings of one source, in the order found.
+
+    Args:
+        file: Name of the source as messages should give it.
+    """
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.faults: list[Fault] = []
+        self.warnings: list[Fault] = []
+
+    def fault(self, message: str, remedy: str = "", *, line: int = 0, element: str = "") -> None:
+        """Note what makes the source unusable."""
+        self._add(self.faults, Fault(message, remedy, self.file, line, element))
+
+    def warn(self, message: str, remedy: str = "", *, line: int = 0, element: str = "") -> None:
+        """Note what is odd but harmless."""
+        self._add(self.warnings, Fault(message, remedy, self.file, line, element))
+
+    @staticmethod
+    def _add(found: list[Fault], fault: Fault) -> None:
+        if fault not in found:
+            found.append(fault)
+
+    def raise_faults(self) -> None:
+        """Raise all faults in order of their lines, if there are any.
+
+        Raises:
+            ConfigurationError: With every fault.
+        """
+        if self.faults:
+            raise ConfigurationError(self.sorted_faults())
+
+    def sorted_faults(self) -> tuple[Fault, ...]:
+        """The faults in order of their lines."""
+        return tuple(sorted(self.faults, key=lambda fault: fault.line))
+
+    def log_warnings(self) -> None:
+        """Give the warnings to the log."""
+        for warning in self.warnings:
+            _logger.warning("%s", warning)
