@@ -213,9 +213,7 @@ def main() -> None:
     parser.add_argument("--counts", default="1,20,200")
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    print(
-        f"{date.today()}, Python {platform.python_version()}, {os.cpu_count()} cores, {options.runs} runs, medians"
-    )
+    print(f"{date.today()}, Python {platform.python_version()}, {os.cpu_count()} cores, {options.runs} runs")
     print()
     columns = [
         "services",
