@@ -9,17 +9,12 @@ moves, and once ``done`` or ``failed``. A command without ``reply_to`` is obeyed
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 
 #: Topics a provider takes commands from.
 CONTEXT_TOPIC = "context"
 STATE_TOPIC = "state"
-#: Topic of reports, and of the table of the context.
-CONTROL_TOPIC = "control"
-#: ``device_action`` that marks the table of the context among the reports.
-CONTEXT_INFO = "context_info"
 #: Service name that stands for every service of a transaction.
 ALL = "all"
 
@@ -71,36 +66,3 @@ class Answer(msgspec.Struct, frozen=True):
     reason: str = ""
     command: str = ""
     transaction: str = ""
-
-
-class CommandConfiguration(msgspec.Struct):
-    """What a command on topic ``context`` may configure; endpoints travel along and are not used.
-
-    Args:
-        task_service: A list of images of ``TaskService``, a single image, or nothing.
-        task_log_name: Name of the context for people.
-    """
-
-    task_service: Any = msgspec.field(name="TaskService", default=None)
-    task_log_name: Any = msgspec.field(name="TaskLogName", default="")
-
-
-class CommandContent(msgspec.Struct):
-    """Content of a message on topic ``context``; old clients write anything, so nothing is demanded."""
-
-    configuration: Any = None
-
-
-class Status(msgspec.Struct):
-    """``content.status`` of a report, as far as the provider reads it."""
-
-    result: Any = ""
-    device_action: Any = ""
-    pid: Any = None
-    reason: Any = ""
-
-
-class ReportContent(msgspec.Struct):
-    """Content of a message on topic ``control``."""
-
-    status: Status

@@ -58,7 +58,11 @@ class StateTable(Generic[S]):
             model=None,
             states=[str(state) for state in self._states],
             transitions=[
-                {"trigger": row.trigger, "source": [str(source) for source in row.sources], "dest": str(row.dest)}
+                {
+                    "trigger": row.trigger,
+                    "source": [str(source) for source in row.sources],
+                    "dest": str(row.dest),
+                }
                 for row in self.rows
             ],
             initial=str(self.initial),

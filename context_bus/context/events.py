@@ -1,0 +1,209 @@
+"""What can happen to a context: the engine's only input. Pure values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from context_bus.config.model import TaskServiceConf
+
+
+class Key(NamedTuple):
+    """A service of a transaction; the same id in another transaction is another service."""
+
+    transaction: str
+    service_id: str
+
+
+class Timer(StrEnum):
+    """What a deadline waits for."""
+
+    READY = "ready"  # the first report of a new process
+    STOP = "stop"  # the end of a process that was told to stop
+    END = "end"  # the end of a process that said its last word
+    DRAIN = "drain"  # the last report of a process that has ended
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyTo:
+    """Where the answers to a command go; without a topic nobody asked for any."""
+
+    topic: str = ""
+    request_id: str = ""
+
+
+#: Nobody asked for an answer.
+NOBODY = ReplyTo()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One service of a command.
+
+    Args:
+        service_id: The service.
+        conf: Its definition, if the command carries one.
+        refusal: Why it cannot be taken as it is; empty if it can.
+    """
+
+    service_id: str
+    conf: TaskServiceConf | None = None
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandReceived:
+    """A command on topic ``context``, or one of the provider's own.
+
+    Args:
+        action: ``start``, ``stop``, ``restart`` or ``exit``; anything else is refused.
+        transaction: The transaction it is for.
+        context_id: The context it is for, as the sender believes.
+        orders: The services it names; empty for every one.
+        service_name: ``all`` makes it act on every service whatever it names.
+        reply: Where to answer.
+    """
+
+    action: str
+    transaction: str
+    context_id: str
+    orders: tuple[Order, ...] = ()
+    service_name: str = "context"
+    reply: ReplyTo = NOBODY
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSeen:
+    """A client's message on topic ``process``: a command for one service, or for those of one name."""
+
+    action: str
+    transaction: str
+    service_id: str = ""
+    service_name: str = ""
+    reply: ReplyTo = NOBODY
+
+
+@dataclass(frozen=True, slots=True)
+class StateAsked:
+    """A query on topic ``state``."""
+
+    action: str
+    transaction: str
+    reply: ReplyTo = NOBODY
+
+
+@dataclass(frozen=True, slots=True)
+class RestartAsked:
+    """Restart what stems from these service directories, in every transaction (their code has changed)."""
+
+    instances: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveAsked:
+    """The provider is to end: stop every service first."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A service's report on topic ``control``.
+
+    Args:
+        transaction: Transaction of the service.
+        service_id: The service.
+        action: The verb, e.g. ``started``.
+        result: ``success`` or not.
+        pid: Process id it gives; 0 if none.
+        sender: Publisher it came from; empty for a hand-made message.
+        reason: Why, for a failure.
+        where: File and line of a failure.
+        status: The whole status.
+    """
+
+    transaction: str
+    service_id: str
+    action: str
+    result: str = "success"
+    pid: int = 0
+    sender: str = ""
+    reason: str = ""
+    where: str = ""
+    status: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpawned:
+    """The process of an incarnation exists."""
+
+    key: Key
+    incarnation: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnFailed:
+    """The process of an incarnation could not be made."""
+
+    key: Key
+    incarnation: int
+    reason: str
+
+
+class Ending(StrEnum):
+    """How a child says it ended; a child that was killed says nothing."""
+
+    SILENT = ""
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ChildExited:
+    """The process of an incarnation is gone.
+
+    Args:
+        key: The service.
+        incarnation: Which of its processes.
+        ending: Its own last word.
+        commanded: Whether its end was asked for, as the child sees it.
+        reason: Why, in one line.
+        where: File and line in the user's code.
+        exit_code: Exit code; None if a signal ended it.
+        signal: Signal that ended it; 0 if none did.
+    """
+
+    key: Key
+    incarnation: int
+    ending: Ending = Ending.SILENT
+    commanded: bool = False
+    reason: str = ""
+    where: str = ""
+    exit_code: int | None = None
+    signal: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineReached:
+    """A timer has run out; an outdated one is of no account."""
+
+    key: Key
+    incarnation: int
+    timer: Timer
+
+
+Event = (
+    CommandReceived
+    | ProcessSeen
+    | StateAsked
+    | RestartAsked
+    | LeaveAsked
+    | Reported
+    | ChildSpawned
+    | SpawnFailed
+    | ChildExited
+    | DeadlineReached
+)

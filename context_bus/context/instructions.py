@@ -1,0 +1,130 @@
+"""What is to be done about it: the engine's only output. Pure values; the provider carries them out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from context_bus.config.model import TaskServiceConf
+from context_bus.context.commands import Answer, AnswerKind
+from context_bus.context.events import Key, ReplyTo, Timer
+from context_bus.context.trace import ProviderEvent
+from context_bus.kernel.message import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnChild:
+    """Make a process for a service.
+
+    Args:
+        key: The service.
+        incarnation: Number of this process among those of the service; comes back in every event.
+        conf: What to run.
+        run_now: Run the task at once; else report ``created`` and wait.
+    """
+
+    key: Key
+    incarnation: int
+    conf: TaskServiceConf
+    run_now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TellService:
+    """Tell a service's process to ``start`` its task or to ``stop``."""
+
+    key: Key
+    incarnation: int
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndChild:
+    """Kill a process and all it spawned; it was told to stop, in vain."""
+
+    key: Key
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishProcess:
+    """Let everybody see what is asked of a service, on topic ``process``."""
+
+    key: Key
+    conf: TaskServiceConf
+    action: str
+    cause: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishReport:
+    """Report on behalf of a service that cannot do so any more, on topic ``control``."""
+
+    key: Key
+    conf: TaskServiceConf
+    action: str
+    status: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class SendAnswer:
+    """Answer a commander."""
+
+    reply: ReplyTo
+    kind: AnswerKind
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class SendRecord:
+    """Answer a query with the record of its transaction."""
+
+    reply: ReplyTo
+    transaction: str
+    record: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """The table has changed; let everybody know, soon."""
+
+    transaction: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Come back with ``DeadlineReached`` at a time of the clock that gave ``now``."""
+
+    key: Key
+    incarnation: int
+    timer: Timer
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Show it to whoever watches the provider."""
+
+    event: ProviderEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Every service has ended and the provider was told to leave."""
+
+    reason: str
+
+
+Instruction = (
+    SpawnChild
+    | TellService
+    | EndChild
+    | PublishProcess
+    | PublishReport
+    | SendAnswer
+    | SendRecord
+    | Broadcast
+    | SetTimer
+    | Trace
+    | Finish
+)

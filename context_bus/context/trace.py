@@ -1,0 +1,173 @@
+"""What a provider shows of its work: values for a live view, a log or a test. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from context_bus.config.model import Action, Trigger
+from context_bus.context.commands import AnswerKind, ServiceAnswer
+from context_bus.context.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEvent:
+    """Root of everything a provider shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderReady(ProviderEvent):
+    """The forwarder is up and commands are heard.
+
+    Args:
+        context_id: Id of the context.
+        context_name: Its name for people.
+        publish_to: Endpoint where clients publish.
+        listen_on: Endpoint where clients listen.
+        services: How many services the file defines.
+        forwarder_pid: Process of the forwarder.
+    """
+
+    context_id: str
+    context_name: str
+    publish_to: str
+    listen_on: str
+    services: int
+    forwarder_pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceChanged(ProviderEvent):
+    """A service moved from one state to another.
+
+    Args:
+        transaction: Its transaction.
+        service_id: Its id.
+        service_name: Its name.
+        old: State before.
+        new: State now.
+        pid: Its process, if it has one.
+        reason: Why, where that is worth a word.
+    """
+
+    transaction: str
+    service_id: str
+    service_name: str
+    old: State
+    new: State
+    pid: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceReported(ProviderEvent):
+    """A service reported something of its own, mostly ``updated``."""
+
+    transaction: str
+    service_id: str
+    service_name: str
+    action: str
+    result: str
+    status: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionFired(ProviderEvent):
+    """A transition of one service acted, or wanted to act, on another.
+
+    Args:
+        transaction: Their transaction.
+        source: Service whose transition it is.
+        trigger: What happened to it.
+        action: What is done.
+        target: Service it is done to.
+        depth: Length of the chain of transitions that led here, 1 for the first.
+        note: Why it had no effect; empty if it had.
+    """
+
+    transaction: str
+    source: str
+    trigger: Trigger
+    action: Action
+    target: str
+    depth: int = 1
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandHeard(ProviderEvent):
+    """A command arrived; ``services`` is empty if it is for all of them."""
+
+    action: str
+    transaction: str
+    services: tuple[str, ...] = ()
+    topic: str = "context"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSettled(ProviderEvent):
+    """A command was refused, or its outcome is known."""
+
+    action: str
+    transaction: str
+    kind: AnswerKind
+    services: tuple[ServiceAnswer, ...] = ()
+    reason: str = ""
+
+
+class ForwarderState(StrEnum):
+    """What became of the forwarder."""
+
+    STARTED = "started"
+    DIED = "died"
+    RESPAWNED = "respawned"
+    FROZEN = "frozen"
+    THAWED = "thawed"
+
+
+@dataclass(frozen=True, slots=True)
+class ForwarderChanged(ProviderEvent):
+    """Something happened to the forwarder."""
+
+    state: ForwarderState
+    pid: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameIgnored(ProviderEvent):
+    """A frame could not be used; ``count`` of them so far."""
+
+    topic: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesLost(ProviderEvent):
+    """Messages of others did not reach the provider; ``count`` of them so far."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class CodeChanged(ProviderEvent):
+    """Files of services were edited; those services are restarted."""
+
+    instances: tuple[str, ...]
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderLeaving(ProviderEvent):
+    """The provider was told to end; services are being stopped."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEnded(ProviderEvent):
+    """Nothing is left."""
+
+    reason: str

@@ -1,0 +1,133 @@
+"""What is wanted of one service: start, stop, restart. Pure.
+
+Must not know commands as they travel, nor who carries out what is instructed. Whatever is asked last is
+what is wanted: a start during a stop follows it, a stop during a start overtakes it. A successor is
+launched only when the end of its predecessor is known.
+"""
+
+from __future__ import annotations
+
+from context_bus.config.model import Action, TaskServiceConf
+from context_bus.context.commands import AnswerKind
+from context_bus.context.instructions import PublishProcess
+from context_bus.context.jobs import Job
+from context_bus.context.member import Goal, Member, Relaunch
+from context_bus.context.states import DOWN, RUNNING, State
+from context_bus.context.steps import Steps
+from context_bus.kernel.message import Cause
+from context_bus.service.reports import Report
+
+
+class Wishes:
+    """Turns what is wanted of a member into steps.
+
+    Args:
+        steps: Takes the steps.
+    """
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+
+    def start(
+        self,
+        member: Member,
+        now: float,
+        *,
+        run: bool | None = None,
+        conf: TaskServiceConf | None = None,
+        job: Job | None = None,
+        cause: Cause | None = None,
+        announce: bool = True,
+    ) -> None:
+        """Bring a service up: by its definition, or running in any case.
+
+        Args:
+            member: The service.
+            now: The time.
+            run: Run the task at once; None leaves it to the definition, except that what waits is run.
+            conf: A new definition for the next process.
+            job: Command that waits for it.
+            cause: Transition behind it.
+            announce: Publish what is asked of the service; False if that was on the bus already.
+        """
+        self._steps.expect(member, job, Goal.UP)
+        state = member.state
+        if state in DOWN:
+            member.conf = conf or member.conf
+            self._steps.launch(
+                member, now, not member.conf.is_deferred if run is None else run, cause, announce
+            )
+        elif state is State.CREATED:
+            self._steps.tell_run(member, now, cause, announce)
+        elif state is State.STARTING:
+            member.run = member.run or bool(run)
+        elif state in RUNNING:
+            self._steps.settle(member, Goal.UP, AnswerKind.DONE, "ran already")
+        else:
+            earlier = member.relaunch
+            member.relaunch = Relaunch(True if earlier and earlier.run else run, conf, cause)
+
+    def stop(
+        self,
+        member: Member,
+        now: float,
+        *,
+        job: Job | None = None,
+        cause: Cause | None = None,
+        announce: bool = True,
+    ) -> None:
+        """Bring a service down, and let nothing follow."""
+        member.relaunch = None
+        self._steps.settle(member, Goal.UP, AnswerKind.FAILED, "stopped before it was ready")
+        self._steps.expect(member, job, Goal.DOWN)
+        state = member.state
+        member.commanded = True
+        if state in DOWN:
+            if announce and member.incarnation:
+                self._steps.put(PublishProcess(member.key, member.conf, Action.STOP, cause))
+            if state is State.FAILED:
+                self._steps.change(member, "settle")
+            self._steps.settle(member, Goal.DOWN, AnswerKind.DONE)
+        elif state is State.STOPPING:
+            member.doom = ""
+        elif state is not State.ENDING:
+            self._steps.tell_stop(member, now, cause, announce)
+
+    def restart(
+        self,
+        member: Member,
+        now: float,
+        *,
+        conf: TaskServiceConf | None = None,
+        job: Job | None = None,
+        cause: Cause | None = None,
+    ) -> None:
+        """Bring a service down, wait for its end, and bring it up as it was: running, or waiting."""
+        self._steps.expect(member, job, Goal.UP)
+        state, run = member.state, member.would_run()
+        if state in DOWN:
+            if member.incarnation:
+                self._steps.put(PublishProcess(member.key, member.conf, Action.STOP, cause))
+            member.conf = conf or member.conf
+            self._steps.launch(member, now, run or not member.conf.is_deferred, cause, True)
+            return
+        member.relaunch = Relaunch(run or None, conf, cause)
+        member.commanded = True
+        if state is State.STOPPING:
+            member.doom = ""
+        elif state is not State.ENDING:
+            self._steps.tell_stop(member, now, cause, True)
+
+    def cut(self, member: Member, now: float, reason: str) -> None:
+        """End a service that is started over and over to no avail, and let transitions start it no more."""
+        member.is_cut = True
+        member.relaunch = None
+        if member.state in DOWN:
+            if member.state is not State.FAILED:
+                self._steps.change(member, "cut", reason)
+            member.reason = reason
+            self._steps.report_for(member, Report.FAILED, reason)
+        else:
+            member.doom = reason
+            if member.state not in {State.STOPPING, State.ENDING}:
+                self._steps.tell_stop(member, now, None, True)
