@@ -30,7 +30,7 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
     depth: int = 1
 
 
-class Header(msgspec.Struct):
+class Header(msgspec.Struct, gc=False):
     """Routing fields of a message, first the four of old, then the additive ones.
 
     Args:
@@ -45,6 +45,7 @@ class Header(msgspec.Struct):
         request_id: Joins a request with its replies.
         reply_to: Topic on which a reply is expected.
         cause: The transition behind a process message.
+        batch: The content is a list of this many messages, numbered from ``sequence`` on.
     """
 
     action: str = ""
@@ -58,9 +59,10 @@ class Header(msgspec.Struct):
     request_id: str | UnsetType = UNSET
     reply_to: str | UnsetType = UNSET
     cause: Cause | UnsetType = UNSET
+    batch: int | UnsetType = UNSET
 
 
-class Message(msgspec.Struct, Generic[T]):
+class Message(msgspec.Struct, Generic[T], gc=False):
     """A header and a content of the receiver's choosing."""
 
     header: Header
@@ -69,6 +71,18 @@ class Message(msgspec.Struct, Generic[T]):
 
 #: A message whose content may be anything JSON can say.
 AnyMessage = Message[Any]
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """A frame as it came, for those who read what is not a message (topic ``process``) or everything.
+
+    Args:
+        topic: The topic, without the separator.
+        body: The JSON text, not looked at.
+    """
+
+    topic: str
+    body: bytes
 
 
 def join_frame(topic: str, body: bytes) -> bytes:

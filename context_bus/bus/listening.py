@@ -1,0 +1,208 @@
+"""The listening half of a node: its SUB sockets and the routes of each. Knows dispatch; must not wait.
+
+What is common to ``Bus`` and ``AsyncBus``: which socket a topic belongs to, which handlers a frame
+goes to, and what to count. How to wait for the next frame is theirs.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import msgspec
+import zmq
+
+from context_bus.bus import sockets
+from context_bus.bus.counters import Counters
+from context_bus.bus.dispatch import Answer, Deliver, Route, Spec
+from context_bus.bus.subscriber import topic_filter
+from context_bus.errors import FrameError
+from context_bus.kernel.message import MARK, SEPARATOR, split_frame
+
+#: Topics remembered by a node that listens to everything; beyond it, it begins anew.
+TOPICS = 100_000
+
+
+class TopicStats(msgspec.Struct, frozen=True):
+    """What became of one topic's messages.
+
+    Args:
+        received: Messages that arrived.
+        lost: Messages known to be missing, of which nobody else tells.
+        conflated: Messages left out on purpose, by a handler that wants the newest only.
+        rejected: Messages that arrived but could not be decoded.
+        lost_by_sender: The same as ``lost`` and ``conflated``, for each sender that has any.
+    """
+
+    received: int
+    lost: int
+    conflated: int
+    rejected: int
+    lost_by_sender: dict[str, int]
+
+
+class BusStats(msgspec.Struct, frozen=True):
+    """What a node has done so far.
+
+    Args:
+        sent: Messages it published.
+        received: Messages that arrived.
+        lost: Messages known to be missing.
+        conflated: Messages left out on purpose.
+        rejected: Frames that were no messages, or not of a handler's type.
+        topics: The same for each topic listened to.
+    """
+
+    sent: int
+    received: int
+    lost: int
+    conflated: int
+    rejected: int
+    topics: dict[str, TopicStats]
+
+
+class Channel:
+    """One SUB socket and its routes.
+
+    Args:
+        sock: The socket.
+        answer: What to do with outcomes of requests.
+        conflate: It holds the newest message of one topic only.
+    """
+
+    def __init__(self, sock: zmq.Socket[bytes], answer: Answer, *, conflate: bool = False) -> None:
+        self.socket = sock
+        self.conflate = conflate
+        #: How to deliver, by topic as it stands in the frame.
+        self.routes: dict[bytes, Deliver] = {}
+        self.counters: dict[str, Counters] = {}
+        #: Frames that were no messages.
+        self.rejected = 0
+        self._specs: dict[str, list[Spec]] = {}
+        self._answer = answer
+
+    def add(self, topic: str, spec: Spec) -> None:
+        """Add a handler; every handler of a topic gets every message."""
+        self._specs.setdefault(topic, []).append(spec)
+        if not topic:  # everything: topics met before have one handler more now
+            self.routes.clear()
+        elif topic.encode() in self.routes or not self._specs.get(""):
+            self._route(topic)
+        else:
+            self.routes.pop(topic.encode(), None)
+
+    def _route(self, topic: str) -> Deliver:
+        specs = self._specs.get(topic, []) + (self._specs.get("", []) if topic else [])
+        counters = self.counters.setdefault(topic, Counters(topic, silent=self.conflate))
+        deliver = self.routes[topic.encode()] = Route(topic, specs, counters, self._answer).deliver
+        return deliver
+
+    def resolve(self, frame: bytes) -> tuple[Deliver, bytes] | None:
+        """Find the way of a frame whose topic is not in ``routes``; None, and counted, if it is no message."""
+        try:
+            topic, body = split_frame(frame)
+        except FrameError:
+            self.rejected += 1
+            return None
+        if deliver := self.routes.get(topic.encode()):
+            return deliver, body
+        if topic not in self._specs and "" not in self._specs:
+            self.rejected += 1
+            return None
+        if len(self.routes) >= TOPICS:
+            self.routes.clear()
+            self.counters.clear()
+        return self._route(topic), body
+
+
+class Listening:
+    """The SUB sockets of a node.
+
+    Args:
+        context: The node's zmq context.
+        endpoint: Where the forwarder serves listeners.
+        answer: What to do with outcomes of requests.
+        hwm: Messages to queue here before the forwarder has to.
+    """
+
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str, answer: Answer, hwm: int
+    ) -> None:
+        self._context = context
+        self._endpoint = endpoint
+        self._answer = answer
+        self._hwm = hwm
+        self.main = Channel(sockets.subscriber_socket(context, endpoint, hwm=hwm), answer)
+        self._conflating: dict[str, Channel] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def channels(self) -> list[Channel]:
+        """All channels, the one for queued topics first."""
+        with self._lock:
+            return [self.main, *self._conflating.values()]
+
+    def add(self, topic: str, spec: Spec, *, conflate: bool) -> None:
+        """Listen to a topic; by the thread that receives, or before one does."""
+        if MARK in topic.encode() or topic != topic.strip():
+            raise FrameError(
+                f"cannot listen to topic {topic!r}: no '@@@' and no blanks around it are allowed"
+            )
+        if conflate and not topic:
+            raise FrameError(
+                "cannot conflate everything: name the topic of which the newest message is wanted"
+            )
+        channel = self._conflating_channel(topic) if conflate else self.main
+        known = topic in channel.counters or topic in channel._specs
+        channel.add(topic, spec)
+        if not known:
+            channel.socket.subscribe(topic_filter(topic))
+
+    def _conflating_channel(self, topic: str) -> Channel:
+        # Conflating keeps one message for all topics of a socket, so each topic has its own.
+        with self._lock:
+            if topic not in self._conflating:
+                sock = sockets.subscriber_socket(self._context, self._endpoint, conflate=True)
+                self._conflating[topic] = Channel(sock, self._answer, conflate=True)
+            return self._conflating[topic]
+
+    def stats(self, sent: int) -> BusStats:
+        """Add up what the channels counted."""
+        topics: dict[str, TopicStats] = {}
+        stray = 0
+        for channel in self.channels:
+            stray += channel.rejected
+            for topic, counters in list(channel.counters.items()):
+                topics[topic] = _merged(topics.get(topic), counters, channel.conflate)
+        return BusStats(
+            sent=sent,
+            received=sum(each.received for each in topics.values()),
+            lost=sum(each.lost for each in topics.values()),
+            conflated=sum(each.conflated for each in topics.values()),
+            rejected=stray + sum(each.rejected for each in topics.values()),
+            topics=topics,
+        )
+
+    def close(self) -> None:
+        """Close the sockets; what has not been received is dropped."""
+        for channel in self.channels:
+            channel.socket.close(0)
+
+
+def _merged(before: TopicStats | None, counters: Counters, conflate: bool) -> TopicStats:
+    missing = counters.lost
+    by_sender = dict(before.lost_by_sender) if before else {}
+    for sender, flow in list(counters.flows.items()):
+        if flow.lost:
+            by_sender[sender] = by_sender.get(sender, 0) + flow.lost
+    return TopicStats(
+        received=counters.received + (before.received if before else 0),
+        lost=(0 if conflate else missing) + (before.lost if before else 0),
+        conflated=(missing if conflate else 0) + (before.conflated if before else 0),
+        rejected=counters.rejected + (before.rejected if before else 0),
+        lost_by_sender=by_sender,
+    )
+
+
+def barrier_filters(tag: str) -> tuple[bytes, bytes]:
+    """The two filters of a barrier; see ``Bus.connect``."""
+    return (f"{tag}.1".encode() + SEPARATOR, f"{tag}.2".encode() + SEPARATOR)

@@ -1,0 +1,328 @@
+"""A node on the bus: publish, handle, request, in blocking code. Knows all of this room but aio.
+
+Publishing and requesting work from any thread. Handlers run one at a time in the thread that calls
+``serve``, which alone touches the listening sockets; what others want of them is queued for it.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import logging
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, TypeVar, overload
+
+import zmq
+
+from context_bus.bus import requests, sockets
+from context_bus.bus.dispatch import Handler, inspect_handler
+from context_bus.bus.listening import BusStats, Channel, Listening, barrier_filters
+from context_bus.bus.publisher import Publisher
+from context_bus.errors import BusError, NotConnected, SendTimeout
+from context_bus.kernel.message import SEPARATOR
+
+#: How a slow handler's messages wait: all of them in order, or the newest alone.
+Delivery = Literal["queue", "conflate"]
+#: Messages taken from one socket before the others and the order to stop are looked at.
+DRAIN = 256
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Bus:
+    """Connects to a forwarder.
+
+    Args:
+        listen_on: Where the forwarder serves listeners (the context's ``FrontEndEndpoint``).
+        publish_to: Where it serves publishers (``BackendEndpoint``).
+        service_name: Header field of what is published; so the next two.
+        service_id: See above.
+        transaction: See above.
+        send_timeout: Seconds a send may wait while the queue to the forwarder is full.
+        hwm: Messages to queue here for the handlers before the forwarder has to.
+    """
+
+    def __init__(
+        self,
+        listen_on: str,
+        publish_to: str,
+        *,
+        service_name: str = "",
+        service_id: str = "",
+        transaction: str = "",
+        send_timeout: float = 5.0,
+        hwm: int = sockets.SUBSCRIBER_HWM,
+    ) -> None:
+        self.listen_on = listen_on
+        self.publish_to = publish_to
+        self._context = sockets.new_context()
+        #: Sends for every thread of the node.
+        self.publisher = Publisher(
+            publish_to,
+            service_id=service_id,
+            service_name=service_name,
+            transaction=transaction,
+            send_timeout=send_timeout,
+            zmq_context=self._context,
+        )
+        self._listening = Listening(self._context, listen_on, self._answer, hwm)
+        self._requester: requests.Requester | None = None
+        self._lock = threading.RLock()
+        self._serving = threading.Lock()
+        self._server = 0
+        self._errands: collections.deque[Callable[[], None]] = collections.deque()
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._stopping = False
+        self._connected = False
+        self._closed = False
+
+    # -- joining ---------------------------------------------------------------------------------
+
+    def connect(self, timeout: float = 5.0) -> None:
+        """Join: returns when what is published arrives, here and elsewhere. Proven, never slept.
+
+        Raises:
+            NotConnected: No forwarder answered in time.
+        """
+        self._barrier(timeout)
+        self._connected = True
+
+    def _barrier(self, timeout: float) -> None:
+        # A filter that only we know travels listener -> forwarder -> publisher. The first proves the way; the
+        # forwarder tells a new publisher of older listeners in any order, but of our second filter after them all.
+        deadline = time.monotonic() + timeout
+        for prefix in barrier_filters(f"barrier.{secrets.token_hex(6)}"):
+            self._on_listener(lambda prefix=prefix: self._listening.main.socket.subscribe(prefix))
+            seen = self.publisher.wait_for_filter(prefix, deadline - time.monotonic())
+            self._on_listener(lambda prefix=prefix: self._listening.main.socket.unsubscribe(prefix))
+            if not seen:
+                raise NotConnected(
+                    f"no forwarder joins {self.publish_to} with {self.listen_on} within {timeout} s: is the context "
+                    "provider running, and are the two ports not exchanged?"
+                )
+
+    def _on_listener(self, errand: Callable[[], object]) -> None:
+        """Do something with the listening sockets: here if nobody serves, else in the thread that does."""
+        if self._server == threading.get_ident():
+            errand()
+            return
+        done = threading.Event()
+
+        def run() -> None:
+            try:
+                errand()
+            finally:
+                done.set()
+
+        self._errands.append(run)
+        os.eventfd_write(self._wake, 1)
+        self._run_errands_if_unserved()
+        done.wait()
+
+    def _run_errands_if_unserved(self) -> None:
+        # Whoever lets go of the lock looks once more, so that no errand is left between two who hold it.
+        while self._errands and self._serving.acquire(blocking=False):
+            try:
+                self._run_errands()
+            finally:
+                self._serving.release()
+
+    def _run_errands(self) -> None:
+        while self._errands:
+            self._errands.popleft()()
+
+    def subscribe(
+        self,
+        topic: str,
+        handler: Handler,
+        type: Any = None,
+        policy: Delivery = "queue",
+        *,
+        timeout: float = 5.0,
+    ) -> None:
+        """Call a handler for each message of a topic, once ``serve`` runs.
+
+        Several handlers may share a topic; each gets every message.
+
+        Args:
+            topic: Exactly this topic; the empty one is every topic.
+            handler: Takes one argument. Its annotation says what: a type msgspec knows is the content
+                decoded, ``Message[T]`` the whole message, ``Frame`` topic and undecoded body. What it
+                returns, if not None, answers a request.
+            type: In place of the annotation.
+            policy: ``queue`` every message, or ``conflate`` to the newest.
+            timeout: Seconds the bus may take to know of it, if connected already.
+
+        Raises:
+            TypeError: The handler cannot be called so, or is ``async``: that is for ``AsyncBus``.
+            NotConnected: The forwarder did not answer in time.
+        """
+        spec = inspect_handler(handler, type)
+        if spec.is_async:
+            raise TypeError(f"handler {handler!r} is async; use AsyncBus")
+        self._on_listener(lambda: self._listening.add(topic, spec, conflate=policy == "conflate"))
+        if self._connected:
+            self._barrier(timeout)
+
+    # -- sending ---------------------------------------------------------------------------------
+
+    def publish(self, topic: str, content: object, action: str = "") -> None:
+        """Publish to everybody who listens; from any thread. Raises SendTimeout."""
+        self.publisher.publish(topic, content, action=action)
+
+    def publish_many(self, topic: str, contents: Iterable[object], action: str = "") -> int:
+        """Publish many contents in few frames; receivers get them one by one. Raises SendTimeout."""
+        return self.publisher.publish_many(topic, contents, action=action)
+
+    @overload
+    def request(
+        self, topic: str, content: object, timeout: float = 5.0, type: None = None, *, action: str = "request"
+    ) -> Any: ...
+    @overload
+    def request(
+        self,
+        topic: str,
+        content: object,
+        timeout: float = 5.0,
+        type: type[T] = ...,
+        *,
+        action: str = "request",
+    ) -> T: ...
+    def request(
+        self, topic: str, content: object, timeout: float = 5.0, type: Any = None, *, action: str = "request"
+    ) -> Any:
+        """Ask, and wait for the first answer; from any thread, also from inside a handler.
+
+        Args:
+            topic: Where a handler answers.
+            content: What it gets.
+            timeout: Seconds to wait at most.
+            type: What to decode the answer as; anything JSON can say if None.
+            action: Verb of the header.
+
+        Raises:
+            NobodyListens: No answer, and nobody is there who could.
+            RequestTimeout: No answer in time.
+            RequestFailed: The handler raised; with its words.
+            FrameError: The answer is not of the type asked for.
+        """
+        return self._get_requester(timeout).request(
+            topic, content, action=action, timeout=timeout, type_=type
+        )
+
+    def _get_requester(self, timeout: float) -> requests.Requester:
+        with self._lock:
+            if self._requester is None:
+                requester = requests.Requester(self.publisher, self.listen_on, self._context)
+                try:
+                    requester.connect(timeout)
+                except BusError:
+                    requester.close()
+                    raise
+                self._requester = requester
+            return self._requester
+
+    def _answer(self, reply_to: str, request_id: str, outcome: object, error: BaseException | None) -> None:
+        if not self.publisher.wait_for_filter(reply_to.encode() + SEPARATOR, requests.INBOX_TIMEOUT):
+            _log.info("requester gone: reply_to=%s request_id=%s", reply_to, request_id)
+            return
+        try:
+            requests.send_reply(self.publisher, reply_to, request_id, outcome, error)
+        except SendTimeout as failure:
+            _log.warning("reply not sent: reply_to=%s reason=%s", reply_to, failure)
+
+    # -- receiving -------------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Run handlers until ``stop``, or until one raises: that is raised here.
+
+        Frames that are no messages are counted, never raised. A handler that raises while it
+        answers a request fails that request alone.
+        """
+        if not self._serving.acquire(blocking=False):
+            raise BusError("this node is served by another thread already")
+        self._server = threading.get_ident()
+        try:
+            while not self._stopping:
+                self._wait()
+                for channel in self._listening.channels:
+                    self._drain(channel)
+        finally:
+            self._stopping = False
+            self._server = 0
+            self._serving.release()
+            self._run_errands_if_unserved()
+
+    def _wait(self) -> None:
+        items: list[tuple[Any, int]] = [(channel.socket, zmq.POLLIN) for channel in self._listening.channels]
+        items += [(self._wake, zmq.POLLIN), (self.publisher.fileno(), zmq.POLLIN)]
+        for item, _ in zmq.zmq_poll(items):
+            if item == self._wake:
+                with contextlib.suppress(BlockingIOError):
+                    os.eventfd_read(self._wake)
+                self._run_errands()
+            elif item == self.publisher.fileno():
+                self.publisher.read_news()
+
+    @staticmethod
+    def _drain(channel: Channel) -> None:
+        recv, routes, nowait = channel.socket.recv, channel.routes, zmq.DONTWAIT
+        try:
+            for _ in range(DRAIN):
+                frame = recv(nowait)
+                topic, _, body = frame.partition(SEPARATOR)
+                try:
+                    deliver = routes[topic]
+                except KeyError:
+                    found = channel.resolve(frame)
+                    if found is None:
+                        continue
+                    deliver, body = found
+                deliver(body)
+        except zmq.Again:
+            pass
+
+    def stop(self) -> None:
+        """End ``serve`` after the message in hand; from any thread or signal handler, also before it began."""
+        self._stopping = True
+        if not self._closed:
+            os.eventfd_write(self._wake, 1)
+
+    def stats(self) -> BusStats:
+        """What was sent, received, lost and rejected so far."""
+        return self._listening.stats(self.publisher.sent)
+
+    # -- leaving ---------------------------------------------------------------------------------
+
+    def close(self, linger: float = sockets.LINGER) -> None:
+        """Leave; returns when what was published has left, or ``linger`` seconds later. Safe to repeat."""
+        with self._lock:
+            if self._closed:
+                return
+            self.stop()
+            with self._serving:
+                self._closed = True
+                self._stopping = False
+                if self._requester is not None:
+                    self._requester.close()
+                self._listening.close()
+                self.publisher.close(linger)
+                self._context.term()
+                os.close(self._wake)
+
+    def __enter__(self) -> Bus:
+        """Connect."""
+        try:
+            self.connect()
+        except BusError:
+            self.close(0)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,136 @@
+"""Every socket of the bus and every option it is given, in one place. Knows zmq only.
+
+libzmq's own defaults lose messages without a word: 1000 queued messages, 1000 subscriptions, endless
+linger. No other file of the package sets an option.
+"""
+
+from __future__ import annotations
+
+import zmq
+
+from context_bus.errors import EndpointError
+
+#: Messages a publisher queues for its forwarder; beyond it a send waits. It has to hold what is published while
+#: a dead forwarder is replaced: at 10,000 messages a second, ten seconds.
+PUBLISHER_HWM = 100_000
+#: Messages a subscriber queues before the forwarder has to; small, so that memory stands in one place.
+SUBSCRIBER_HWM = 10_000
+#: Messages a dropping forwarder queues for one slow subscriber; beyond it that subscriber alone loses messages.
+FORWARDER_HWM = 100_000
+#: Messages a blocking forwarder queues for the slowest subscriber before it stops reading from the publishers.
+BLOCKING_HWM = 1_000
+#: No bound; for subscriptions, which pass the same queues as messages: with 1000, the 1001st of a burst is lost
+#: without a word (libzmq #2258).
+UNBOUNDED = 0
+#: Milliseconds between attempts of a subscriber to reach its forwarder: it has to be back before the publishers.
+SUBSCRIBER_RECONNECT_MS = 1
+#: Upper bound of the same, doubled at each attempt: many services must not starve the start of a new forwarder.
+SUBSCRIBER_RECONNECT_MAX_MS = 16
+#: Milliseconds between attempts of a publisher: what it queued in an outage must not run ahead of the listeners.
+PUBLISHER_RECONNECT_MS = 100
+#: Milliseconds after which a peer that accepted the connection but says nothing is given up.
+HANDSHAKE_MS = 2_000
+#: Sockets one process may have; each of libzmq's own 1023 would be one node in a thousand too few.
+MAX_SOCKETS = 65_000
+#: Seconds a closing socket may go on sending what it queued.
+LINGER = 1.0
+
+
+def new_context() -> zmq.Context[zmq.Socket[bytes]]:
+    """A zmq context; one per node, so that closing the node can wait for the last message to leave."""
+    context = zmq.Context()
+    context.set(zmq.MAX_SOCKETS, MAX_SOCKETS)
+    return context
+
+
+def publisher_socket(
+    context: zmq.Context[zmq.Socket[bytes]], endpoint: str, *, send_timeout: float, hwm: int
+) -> zmq.Socket[bytes]:
+    """A connected XPUB: it sends, and it is told of every subscription in the network."""
+    sock = context.socket(zmq.XPUB)
+    sock.linger = 0
+    sock.sndhwm = hwm
+    sock.rcvhwm = UNBOUNDED
+    sock.sndtimeo = round(send_timeout * 1000)
+    sock.set(zmq.XPUB_NODROP, 1)
+    sock.reconnect_ivl = PUBLISHER_RECONNECT_MS
+    return _connected(sock, endpoint)
+
+
+def subscriber_socket(
+    context: zmq.Context[zmq.Socket[bytes]],
+    endpoint: str,
+    *,
+    hwm: int = SUBSCRIBER_HWM,
+    conflate: bool = False,
+    heartbeat: tuple[float, float] | None = None,
+) -> zmq.Socket[bytes]:
+    """A connected SUB without subscriptions.
+
+    Args:
+        context: The node's zmq context.
+        endpoint: Where the forwarder serves listeners.
+        hwm: Messages to queue here before the forwarder has to.
+        conflate: Keep the newest message only; one topic per socket then, since it is one for all topics.
+        heartbeat: Interval and timeout in seconds; a peer that does not answer in time is disconnected.
+    """
+    sock = context.socket(zmq.SUB)
+    sock.linger = 0
+    sock.rcvhwm = hwm
+    sock.sndhwm = UNBOUNDED
+    sock.reconnect_ivl = SUBSCRIBER_RECONNECT_MS
+    sock.reconnect_ivl_max = SUBSCRIBER_RECONNECT_MAX_MS
+    sock.handshake_ivl = HANDSHAKE_MS
+    if conflate:
+        sock.set(zmq.CONFLATE, 1)
+    if heartbeat is not None:
+        sock.heartbeat_ivl, sock.heartbeat_timeout = (round(seconds * 1000) for seconds in heartbeat)
+    return _connected(sock, endpoint)
+
+
+def forwarder_sockets(
+    context: zmq.Context[zmq.Socket[bytes]], *, blocking: bool, hwm: int
+) -> tuple[zmq.Socket[bytes], zmq.Socket[bytes]]:
+    """The two sides of a forwarder, not bound yet: XSUB for the publishers, XPUB for the listeners."""
+    front, back = context.socket(zmq.XSUB), context.socket(zmq.XPUB)
+    for sock in (front, back):
+        sock.linger = 0
+    front.rcvhwm = min(hwm, SUBSCRIBER_HWM) if hwm else UNBOUNDED
+    front.sndhwm = UNBOUNDED  # subscriptions on their way to the publishers
+    back.sndhwm = hwm
+    back.rcvhwm = UNBOUNDED  # subscriptions on their way from the listeners
+    if blocking:
+        back.set(zmq.XPUB_NODROP, 1)
+    return front, back
+
+
+def bind(sock: zmq.Socket[bytes], endpoint: str) -> str:
+    """Bind, and say where: a free port becomes a number.
+
+    Raises:
+        EndpointError: The address is taken, foreign or malformed.
+    """
+    try:
+        sock.bind(endpoint)
+    except zmq.ZMQError as error:
+        raise EndpointError(f"cannot bind {endpoint}: {error.strerror}; {_remedy(error.errno)}") from None
+    return sock.get(zmq.LAST_ENDPOINT).decode().rstrip("\0")
+
+
+def _connected(sock: zmq.Socket[bytes], endpoint: str) -> zmq.Socket[bytes]:
+    try:
+        sock.connect(endpoint)
+    except zmq.ZMQError as error:
+        sock.close(0)
+        raise EndpointError(
+            f"cannot connect to {endpoint}: {error.strerror}; expected tcp://<host>:<port> or ipc://<path>"
+        ) from None
+    return sock
+
+
+def _remedy(errno: int | None) -> str:
+    if errno == zmq.EADDRINUSE:
+        return "another process listens there: end it (`ss -ltnp` names it) or choose another port"
+    if errno == zmq.ENODEV:
+        return "this machine has no such address; bind 127.0.0.1 or an address that `ip addr` lists"
+    return "expected tcp://<address>:<port> or ipc://<path>"

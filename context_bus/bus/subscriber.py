@@ -1,0 +1,146 @@
+"""The receiving side, frame by frame, for tools and for services that dispatch themselves.
+
+Knows sockets, counters and frames; must not know handlers. One thread uses a subscriber: the one that receives.
+"""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+import zmq
+
+from context_bus.bus import sockets
+from context_bus.bus.counters import Counters
+from context_bus.errors import FrameError
+from context_bus.kernel.message import SEPARATOR, split_frame
+
+
+class Sequence(msgspec.Struct, gc=False):
+    """What counting needs of a header."""
+
+    sequence: int = 0
+    sender: str = ""
+    batch: int = 1
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """A message of which only the numbers are read; the content is skipped at the speed of the parser."""
+
+    header: Sequence
+
+
+read_envelope = msgspec.json.Decoder(Envelope).decode
+
+
+def topic_filter(topic: str) -> bytes:
+    """The filter that lets pass exactly this topic; everything for the empty one."""
+    return topic.encode() + SEPARATOR if topic else b""
+
+
+class Subscriber:
+    """Receives frames of chosen topics.
+
+    Args:
+        endpoint: Where the forwarder serves listeners (the context's ``FrontEndEndpoint``).
+        hwm: Messages to queue here before the forwarder has to.
+        conflate: Keep the newest message only; for one topic.
+        count: Read each header for its number, so that ``lost`` is exact.
+        zmq_context: Shared with the node's other sockets; an own one if None.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        hwm: int = sockets.SUBSCRIBER_HWM,
+        conflate: bool = False,
+        count: bool = True,
+        zmq_context: zmq.Context[zmq.Socket[bytes]] | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        #: Frames that were not messages of this bus.
+        self.rejected = 0
+        #: What arrived and what is missing, per topic.
+        self.counters: dict[str, Counters] = {}
+        self._count = count
+        self._conflate = conflate
+        self._own_context = None if zmq_context else sockets.new_context()
+        context = zmq_context or self._own_context
+        assert context is not None
+        self.socket = sockets.subscriber_socket(context, endpoint, hwm=hwm, conflate=conflate)
+
+    def subscribe(self, topic: str = "") -> None:
+        """Receive this topic, or everything if it is empty; the filter works in the forwarder."""
+        self.socket.subscribe(topic_filter(topic))
+
+    def unsubscribe(self, topic: str = "") -> None:
+        """Receive it no longer."""
+        self.socket.unsubscribe(topic_filter(topic))
+
+    def receive(self, timeout: float | None = None) -> tuple[str, bytes] | None:
+        """Wait for one frame.
+
+        Args:
+            timeout: Seconds to wait at most; 0 takes what is there, None waits for ever.
+
+        Returns:
+            Topic and JSON text, or None if nothing came in time. Frames that are none are counted
+            in ``rejected`` and passed over.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            try:
+                frame = self.socket.recv(zmq.DONTWAIT)
+            except zmq.Again:
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                if not self.socket.poll(None if left is None else left * 1000):
+                    return None
+                continue
+            try:
+                topic, body = split_frame(frame)
+            except FrameError:
+                self.rejected += 1
+                continue
+            if self._count:
+                self._note(topic, body)
+            return topic, body
+
+    def _note(self, topic: str, body: bytes) -> None:
+        counters = self.counters.get(topic)
+        if counters is None:
+            counters = self.counters[topic] = Counters(topic, silent=self._conflate)
+        try:
+            header = read_envelope(body).header
+        except msgspec.DecodeError:
+            header = Sequence()
+        if header.sequence > 0:
+            counters.note(header.sender, header.sequence, max(1, header.batch))
+        else:
+            counters.unnumbered += 1
+
+    @property
+    def received(self) -> int:
+        """Messages that arrived."""
+        return sum(counters.received for counters in self.counters.values())
+
+    @property
+    def lost(self) -> int:
+        """Messages known to be missing."""
+        return sum(counters.lost for counters in self.counters.values())
+
+    def fileno(self) -> int:
+        """A descriptor that turns readable when ``receive(0)`` should be called until it returns None."""
+        return self.socket.get(zmq.FD)
+
+    def close(self) -> None:
+        """Close; what has not been received is dropped."""
+        self.socket.close(0)
+        if self._own_context is not None:
+            self._own_context.term()
+
+    def __enter__(self) -> Subscriber:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
