@@ -32,6 +32,8 @@ TRIGGERS = ("on_start", "on_update", "on_fail", "on_exit")
 ACTOR = '''
 """A task that does what its configuration says."""
 
+from pathlib import Path
+
 from context_bus import Task, TaskService
 
 
@@ -41,6 +43,7 @@ class Acting(Task):
     behaviour: str = "idle"
     result: str = "success"
     words: str = ""
+    token: str = ""
 
     def setup(self) -> None:
         if self.behaviour == "fail_in_setup":
@@ -51,6 +54,9 @@ class Acting(Task):
             return
         if self.behaviour == "fail":
             raise RuntimeError("told to fail")
+        if self.behaviour == "fail_once" and not Path(self.token).exists():
+            Path(self.token).touch()
+            raise RuntimeError("told to fail once")
         if self.behaviour == "update":
             self.notify("updated", result=self.result, items={"words": self.words})
         while not self.wait(3600.0):

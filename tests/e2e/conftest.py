@@ -1,0 +1,31 @@
+"""What the black box tests share: a project, a provider per module, a fresh transaction per test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.blackbox import Provider
+from tests.e2e.project import Project, new_transaction
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project of this test's own."""
+    return Project(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    """A provider of an empty context, for tests that bring their services in their commands."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    with Provider(project, project.write_context()) as running:
+        yield running
+
+
+@pytest.fixture
+def transaction() -> str:
+    """A transaction nobody has used."""
+    return new_transaction()
