@@ -1,1 +1,1 @@
-"""What the user wrote, as frozen values: contexts, service lists, their faults; must not know bus or processes."""
+"""What the user wrote, as frozen values: contexts, service lists, their faults; knows no bus or process."""

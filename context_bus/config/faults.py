@@ -10,8 +10,17 @@ from context_bus.errors import ConfigurationError, Fault
 
 #: Similarity above which an unknown name is taken for a slip of a known one (0 to 1).
 LIKENESS = 0.8
+#: Longest part of a message, in characters; what is quoted beyond is cut.
+MAX_LENGTH = 300
 
 _logger = logging.getLogger(__name__)
+
+
+def one_line(text: str) -> str:
+    """Make text fit into one line of a terminal: it may quote what a stranger sent."""
+    flat = " ".join(text.split())
+    short = flat if len(flat) <= MAX_LENGTH else flat[: MAX_LENGTH - 3] + "..."
+    return "".join(char if char.isprintable() else f"U+{ord(char):04X}" for char in short)
 
 
 def _bare(name: str) -> str:
@@ -48,14 +57,14 @@ class FaultList:
 
     def fault(self, message: str, remedy: str = "", *, line: int = 0, element: str = "") -> None:
         """Note what makes the source unusable."""
-        self._add(self.faults, Fault(message, remedy, self.file, line, element))
+        self._add(self.faults, message, remedy, line, element)
 
     def warn(self, message: str, remedy: str = "", *, line: int = 0, element: str = "") -> None:
         """Note what is odd but harmless."""
-        self._add(self.warnings, Fault(message, remedy, self.file, line, element))
+        self._add(self.warnings, message, remedy, line, element)
 
-    @staticmethod
-    def _add(found: list[Fault], fault: Fault) -> None:
+    def _add(self, found: list[Fault], message: str, remedy: str, line: int, element: str) -> None:
+        fault = Fault(one_line(message), one_line(remedy), self.file, line, one_line(element))
         if fault not in found:
             found.append(fault)
 

@@ -107,7 +107,7 @@ class Level:
                 would be lost silently. Others only cause a warning, as files of old may have them.
         """
         if self.node.text and self._asked:
-            self.warn("", f'the text "{_short(self.node.text)}" beside its elements is ignored', "remove it")
+            self.warn("", f'the text "{self.node.text[:40]}" beside its elements is ignored', "remove it")
         for name in self._names():
             if name in self._asked:
                 continue
@@ -134,8 +134,3 @@ class Level:
             place = self.at(f"{node.tag}/@{attribute}")
             self.faults.warn("unknown, ignored", line=node.line, element=place)
         return True
-
-
-def _short(text: str, length: int = 40) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= length else flat[: length - 3] + "..."

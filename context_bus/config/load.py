@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from context_bus.config.faults import FaultList, did_you_mean
+from context_bus.config.faults import FaultList
 from context_bus.config.meta_reader import read_meta_node
 from context_bus.config.model import ContextConf, MetaConf
 from context_bus.config.node import Node
@@ -67,8 +67,27 @@ def parse_meta(data: bytes, source: str) -> MetaConf:
     return _parse(data, source, META_ROOT, read_meta_node)
 
 
+def read_any(path: str | Path) -> ContextConf | MetaConf:
+    """Read a context or a service list, whichever the root element says.
+
+    Raises:
+        ConfigurationError: With every fault of the file. Warnings go to the log.
+    """
+    data, source = read_bytes(path), str(path)
+    faults = FaultList(source)
+    node = parse_tree(data, faults)
+    faults.raise_faults()
+    assert node is not None  # no node without a fault
+    if node.tag == META_ROOT:
+        return parse_meta(data, source)
+    return parse_context(data, source)
+
+
 def parse_tree(data: bytes, faults: FaultList) -> Node | None:
     """Parse bytes into the neutral tree; None after noting why there is none."""
+    if not data.strip(b"\xef\xbb\xbf \t\r\n"):
+        faults.fault("the file is empty", f"a context begins with <{CONTEXT_ROOT}>")
+        return None
     suffix = Path(faults.file).suffix.lower()
     is_xml = suffix == ".xml" or (suffix not in {".yaml", ".yml"} and looks_like_xml(data))
     return parse_xml(data, faults) if is_xml else parse_yaml(data, faults)
@@ -97,9 +116,8 @@ def read_bytes(path: str | Path) -> bytes:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigurationError([Fault(f"cannot be read: {reason}", file=name)]) from None
     if len(data) > MAX_BYTES:
-        raise ConfigurationError(
-            [Fault(f"larger than {MAX_BYTES // 2**20} MB: not a configuration", file=name)]
-        )
+        limit = f"{MAX_BYTES // 2**20} MB"
+        raise ConfigurationError([Fault(f"larger than {limit}: not a configuration", file=name)])
     return data
 
 
@@ -110,9 +128,9 @@ def _parse(data: bytes, source: str, root: str, read: Callable[[Node, FaultList]
     assert node is not None  # no node without a fault
     if node.tag != root:
         known = {CONTEXT_ROOT: "a context", META_ROOT: "a service list"}
-        is_other = f"this is {known[node.tag]}" if node.tag in known else did_you_mean(node.tag, [root])
+        remedy = f"this is {known[node.tag]}" if node.tag in known else f"{known[root]} is expected here"
         message = f"the root element is <{node.tag}>, expected <{root}>"
-        raise ConfigurationError([Fault(message, is_other, source, node.line)])
+        raise ConfigurationError([Fault(message, remedy, source, node.line)])
     result = read(node, faults)
     faults.raise_faults()
     faults.log_warnings()

@@ -74,7 +74,7 @@ class TaskServiceConf:
         description: For people.
         service_name: The name messages are matched on; several services may share one.
         state_type: ``on_start``/``start_now`` run at once, anything else is deferred.
-        transitions: In document order; empty ones are left out.
+        transitions: In order of `Trigger`, those of one trigger as written; empty ones are left out.
         configuration: Every child of ``configuration`` in document order, location and
             device_action included.
         line: Line of the element in its file, 0 if it has none.

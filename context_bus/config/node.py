@@ -91,13 +91,23 @@ def nodes_of(tag: str, value: Value) -> Iterator[Node]:
     if isinstance(value, str):
         yield Node(tag, text=value.strip())
     elif isinstance(value, Mapping):
-        text = value.get(TEXT_KEY, "")
-        named = {key: item for key, item in value.items() if key != TEXT_KEY}
-        yield Node(
-            tag,
-            text=text.strip() if isinstance(text, str) else "",
-            children=tuple(node for key, item in named.items() for node in nodes_of(key, item)),
-        )
+        yield _mapping_node(tag, value)
     elif isinstance(value, Sequence):
         for item in value:
             yield from nodes_of(tag, item)
+
+
+def _mapping_node(tag: str, value: Mapping[str, Value]) -> Node:
+    given = value.get(TEXT_KEY, "")
+    text = given.strip() if isinstance(given, str) else ""
+    attributes: dict[str, str] = {}
+    children: list[Node] = []
+    for key, item in value.items():
+        if key == TEXT_KEY:
+            continue
+        # Text stands beside attributes more readably than beside elements.
+        if text and isinstance(item, str) and key != "xmlns":
+            attributes[key] = item.strip()
+        else:
+            children.extend(nodes_of(key, item))
+    return Node(tag, text, attributes, tuple(children))

@@ -140,6 +140,31 @@ def scan(text: str) -> Iterator[_Tag]:
         yield _Tag(kind, name, line, alone)
 
 
+@dataclass(frozen=True, slots=True)
+class RootEnd:
+    """Where the root element of a well-formed document ends.
+
+    Args:
+        start: Offset of its closing tag; of its only tag if it is written ``<Root/>``.
+        stop: Offset behind that tag.
+        closing: Whether there is a closing tag.
+    """
+
+    start: int
+    stop: int
+    closing: bool
+
+
+def root_end(text: str) -> RootEnd:
+    """Find the last tag of a well-formed document; comments behind it do not count."""
+    last = None
+    for found in _TOKEN.finditer(text):
+        if found["close"] or found["open"]:
+            last = found
+    assert last is not None  # well-formed: there is a root
+    return RootEnd(last.start(), last.end(), bool(last["close"]))
+
+
 def _log(data: bytes) -> list[tuple[int, str]]:
     parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, load_dtd=False)
     try:

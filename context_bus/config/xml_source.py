@@ -23,11 +23,15 @@ def parse_xml(data: bytes, faults: FaultList) -> Node | None:
     except (etree.XMLSyntaxError, ValueError, LookupError):
         diagnose(data, faults)
         return None
-    tree: etree._ElementTree = root.getroottree()
-    if tree.docinfo.internalDTD is not None:
+    if _has_doctype(root):
         diagnose(data, faults)
         return None
     return _node(root, faults)
+
+
+def _has_doctype(root: etree._Element) -> bool:
+    dtd: object = root.getroottree().docinfo.internalDTD
+    return dtd is not None
 
 
 def _parser() -> etree.XMLParser:

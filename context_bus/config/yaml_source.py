@@ -59,9 +59,9 @@ def parse_yaml(data: bytes, faults: FaultList) -> Node | None:
     except _Stop:
         return None
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
+        mark: yaml.Mark | None = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
-        line: int = mark.line + 1 if mark is not None else 0
+        line = mark.line + 1 if mark is not None else 0
         faults.fault(f"not YAML: {reason}", _remedy(str(reason)), line=line)
         return None
     except UnicodeDecodeError as error:
@@ -101,7 +101,7 @@ class _Builder:
         top = _Open("", 1, is_list=True)
         self._stack.append(top)
         for event in events:
-            line = event.start_mark.line + 1
+            line = event.start_mark.line + 1 if event.start_mark is not None else 0
             self._refuse(event, line)
             if isinstance(event, DocumentStartEvent):
                 self._documents += 1
