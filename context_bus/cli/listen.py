@@ -1,0 +1,133 @@
+"""Listening for people: any topics of any endpoints, and word of endpoints that do not answer.
+
+Tools are the only ones that may subscribe to everything; services use the ``bus`` room. Knows zmq
+and the look of a frame, decodes no JSON.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from context_bus.kernel.message import SEPARATOR
+
+#: Frames that may wait in this process; beyond it ZeroMQ drops, so it is as high as memory bears.
+HIGH_WATER_MARK = 200_000
+#: Most frames handed over at once, so that a flood leaves time for the clock and for Ctrl-C.
+BATCH = 256
+#: Seconds without a connection after which the user is told what the tool waits for.
+PATIENCE = 1.0
+_LINK_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+
+#: Told of an endpoint that was connected (True), lost, or did not answer in time (False).
+LinkObserver = Callable[[str, bool], None]
+
+
+class Listener:
+    """Subscriptions to some topics, or to everything, at one or more endpoints.
+
+    Args:
+        endpoints: Where to connect; each gets a socket, so that each can be told apart when it fails.
+        topics: Exact topics; none means every one.
+        on_link: Called from within ``receive`` when an endpoint comes or goes.
+    """
+
+    def __init__(
+        self, endpoints: Sequence[str], topics: Sequence[str] = (), on_link: LinkObserver | None = None
+    ) -> None:
+        self._zmq_context = zmq.Context()
+        self._poller = zmq.Poller()
+        self._sockets: dict[zmq.Socket[bytes], str] = {}
+        self._monitors: dict[zmq.Socket[bytes], str] = {}
+        self._on_link = on_link or (lambda endpoint, up: None)
+        self._waiting = set(endpoints)
+        self._notice_at = time.monotonic() + PATIENCE
+        try:
+            for endpoint in dict.fromkeys(endpoints):
+                self._open(endpoint, topics)
+        except BaseException:
+            self.close()
+            raise
+
+    def receive(self, deadline: float | None = None) -> list[bytes]:
+        """Wait for frames and take those that are there.
+
+        Args:
+            deadline: Point on the monotonic clock after which to give up; None means never.
+
+        Returns:
+            Up to ``BATCH`` frames per endpoint; none when the deadline has passed.
+        """
+        while True:
+            ready = dict(self._poller.poll(self._patience(deadline)))
+            for monitor in self._monitors.keys() & ready.keys():
+                self._note_link(monitor)
+            frames = [frame for socket in self._sockets.keys() & ready.keys() for frame in _drain(socket)]
+            now = time.monotonic()
+            if self._waiting and now >= self._notice_at:
+                self._notice_at = float("inf")
+                for endpoint in sorted(self._waiting):
+                    self._on_link(endpoint, False)
+            if frames or (deadline is not None and now >= deadline):
+                return frames
+
+    def close(self) -> None:
+        """Close all sockets; nothing is kept back since a listener sends nothing."""
+        for socket in self._sockets:
+            socket.disable_monitor()
+        for socket in (*self._monitors, *self._sockets):
+            socket.close(linger=0)
+        self._zmq_context.term()
+        self._sockets, self._monitors = {}, {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self, endpoint: str, topics: Sequence[str]) -> None:
+        socket = self._zmq_context.socket(zmq.SUB)
+        self._sockets[socket] = endpoint
+        socket.set_hwm(HIGH_WATER_MARK)
+        socket.sndhwm = 0  # subscriptions pass through it; the default loses all beyond the first thousand
+        socket.linger = 0
+        socket.reconnect_ivl = 10
+        socket.reconnect_ivl_max = 200
+        monitor = socket.get_monitor_socket(_LINK_EVENTS)
+        self._monitors[monitor] = endpoint
+        for topic in topics:
+            socket.subscribe(topic.encode() + SEPARATOR)
+        if not topics:
+            socket.subscribe(b"")
+        socket.connect(endpoint)
+        self._poller.register(socket, zmq.POLLIN)
+        self._poller.register(monitor, zmq.POLLIN)
+
+    def _patience(self, deadline: float | None) -> int | None:
+        """Milliseconds until the deadline or until the user should hear what we wait for."""
+        ends = [end for end in (deadline, self._notice_at if self._waiting else None) if end is not None]
+        left = min(ends, default=float("inf")) - time.monotonic()
+        return None if left == float("inf") else max(0, int(left * 1000) + 1)
+
+    def _note_link(self, monitor: zmq.Socket[bytes]) -> None:
+        endpoint = self._monitors[monitor]
+        up = recv_monitor_message(monitor, zmq.DONTWAIT)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
+        if up:
+            self._waiting.discard(endpoint)
+        self._on_link(endpoint, up)
+
+
+def _drain(socket: zmq.Socket[bytes]) -> Iterator[bytes]:
+    for _ in range(BATCH):
+        try:
+            yield b"".join(socket.recv_multipart(zmq.DONTWAIT))
+        except zmq.Again:
+            return

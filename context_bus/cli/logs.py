@@ -1,0 +1,95 @@
+"""The one place that configures logging, in a command and again in every process it starts.
+
+The library only asks for ``logging.getLogger(__name__)``. A ``LogSettings`` is picklable and callable, so
+that a process started by ours can be handed one and call it first.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
+
+#: Names of levels as ``--log_level`` takes them.
+LEVELS = ("debug", "info", "warning", "error")
+#: Bytes after which a log file is put aside, and how many of those are kept.
+MAX_BYTES, KEPT_FILES = 1_000_000, 5
+_TEXT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
+_CLOCK = "%H:%M:%S"
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """Where records go and which ones.
+
+    Args:
+        level: One of ``LEVELS``.
+        file: Path of a rotating log file, or empty for stderr.
+        as_json: Whether a record is one JSON object per line.
+        name: Name of the process in a record, e.g. a service id.
+    """
+
+    level: str = "warning"
+    file: str = ""
+    as_json: bool = False
+    name: str = ""
+
+    def __call__(self) -> None:
+        """Configure the logging of this process."""
+        configure(self)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Encode the record with its extra fields."""
+        import msgspec
+
+        entry: dict[str, object] = {
+            "time": record.created,
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "process": record.process,
+            "message": record.getMessage(),
+        }
+        entry |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(entry, enc_hook=repr).decode()
+
+
+def configure(settings: LogSettings) -> None:
+    """Send the records of this process where the settings say; calling it again replaces what was.
+
+    Raises:
+        OSError: The log file cannot be opened.
+    """
+    root = logging.getLogger()
+    handler = _handler(settings)
+    for old in list(root.handlers):
+        root.removeHandler(old)
+        old.close()
+    root.addHandler(handler)
+    root.setLevel(settings.level.upper())
+
+
+def _handler(settings: LogSettings) -> logging.Handler:
+    handler: logging.Handler
+    if settings.file:
+        # Several processes append to one file: a rotation by one must not cut the others off, so
+        # only the process without a name, the command itself, rotates.
+        size = 0 if settings.name else MAX_BYTES
+        handler = RotatingFileHandler(settings.file, maxBytes=size, backupCount=KEPT_FILES, encoding="utf-8")
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+    if settings.as_json:
+        handler.setFormatter(JsonFormatter())
+    else:
+        name = f"[{settings.name}] " if settings.name else ""
+        handler.setFormatter(logging.Formatter(_TEXT.replace("%(message)", name + "%(message)"), _CLOCK))
+    return handler
+
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}

@@ -1,0 +1,68 @@
+"""The two ways in: ``context-bus COMMAND`` and the scripts in tools/.
+
+Knows the names of all commands and imports only the one that was chosen; what a command does
+stands in ``commands/``, one file each, under the name ``command``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from context_bus._version import VERSION
+from context_bus.cli.border import Invocation, run
+from context_bus.cli.lazy import LazyGroup, debug_option, examples, load
+
+#: Package that holds one module per command.
+PACKAGE = "context_bus.cli.commands"
+
+#: Every command with its line in the overview, in the order of a first day's work.
+COMMANDS = {
+    "demo": "Show a context from start to stop, in half a minute.",
+    "create-service": "Write the skeleton of services and their context file.",
+    "check": "Name every fault of a context file or service list.",
+    "convert": "Turn a context file from XML into YAML, or back.",
+    "service-context": "Run the provider of a context and watch what happens.",
+    "conf-command": "Start, stop, restart, end or ask a context, and see the outcome.",
+    "display": "Print every message of an endpoint.",
+    "bus": "Look at topics: echo, pub, req, hz, bw, latency.",
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    package=PACKAGE,
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "context-bus check Conf/Context-EchoAction.xml",
+        "context-bus conf-command --help",
+        'eval "$(_CONTEXT_BUS_COMPLETE=bash_source context-bus)"  # tab completion; zsh_source for zsh',
+    ),
+)
+@click.version_option(VERSION, prog_name="context-bus", message="%(prog)s %(version)s")
+def context_bus() -> None:
+    """Contexts of task services on a ZeroMQ bus: run them, command them, look at them."""
+
+
+context_bus.params.append(debug_option())
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run ``context-bus`` with these arguments, by default the process's own, and exit."""
+    home = Path(__file__).resolve().parents[2]
+    sys.exit(run(context_bus, "context-bus", args, Invocation(home=home)))
+
+
+def run_tool(name: str) -> None:
+    """Run one command under the name of the script that was called, and exit.
+
+    Args:
+        name: The command, e.g. ``conf_command``.
+    """
+    script = Path(sys.argv[0])
+    command = load(PACKAGE, name)
+    sys.exit(run(command, script.name, None, Invocation(home=script.resolve().parent.parent)))
