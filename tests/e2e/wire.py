@@ -205,7 +205,7 @@ class Wire:
         if watch >= 0:
             poller.register(watch, zmq.POLLIN)
         deadline = time.monotonic() + timeout
-        while not any(known.startswith(topic) for known in self._listeners):
+        while not any(known.startswith(topic) and (topic or not known) for known in self._listeners):
             ready = dict(poller.poll(max(0, int((deadline - time.monotonic()) * 1000))))
             if self._publisher in ready:
                 self._note_subscriptions()
@@ -217,6 +217,10 @@ class Wire:
     def wait_recorder(self, timeout: float = PATIENCE) -> None:
         """Wait until the recorder hears what this wire's publisher says."""
         self.wait_listener(self._probe, timeout)
+
+    def wait_everything_listener(self, timeout: float = PATIENCE) -> None:
+        """Wait until somebody subscribes to everything; the recorder itself must not."""
+        self.wait_listener(b"", timeout)
 
     def _note_subscriptions(self) -> None:
         while self._publisher.poll(0):
