@@ -154,7 +154,11 @@ def is_free(port: int) -> bool:
 
 
 def run_tool(
-    script: str, *args: object, cwd: Path | None = None, timeout: float = 40.0, **environment: str
+    script: str,
+    *args: object,
+    cwd: Path | None = None,
+    timeout: float = 40.0,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a script of tools/ to its end."""
     return subprocess.run(
@@ -163,7 +167,7 @@ def run_tool(
         capture_output=True,
         text=True,
         timeout=timeout,
-        env=os.environ | environment,
+        env=os.environ | dict(environment or {}),
         check=False,
     )
 

@@ -4,92 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.blackbox import Provider
+from tests.e2e.lists import create, list_xml, morning_xml, service_xml
 from tests.e2e.project import ROOT, Project, run_tool
-
-_STATE = "    <state><trigger>{0}</trigger><action>{1}</action><state_id>{2}</state_id></state>\n"
-
-
-def service_xml(
-    name: str,
-    task_id: str,
-    service_name: str,
-    *,
-    device_action: str = "",
-    entry: str = "on_start",
-    task_type: str = "",
-    description: str = "A service of a test",
-    on_exit: tuple[str, str] = ("", ""),
-) -> str:
-    """One ``Service`` of a list, with its four states as the document writes them."""
-    kind = f" task_type='{task_type}'" if task_type else ""
-    states = "".join(_STATE.format(trigger, "", "") for trigger in ("on_start", "on_update", "on_fail"))
-    return (
-        f"  <Service{kind}>\n"
-        f"    <task_service>{name}</task_service>\n"
-        f"    <task_class>{name}</task_class>\n"
-        f"    <task_desc>{description}</task_desc>\n"
-        f"    <service_name>{service_name}</service_name>\n"
-        f"    <task_id>{task_id}</task_id>\n"
-        f"    <task_topic>process</task_topic>\n"
-        f"    <device_action>{device_action}</device_action>\n"
-        f"    <entry_action>{entry}</entry_action>\n"
-        f"{states}{_STATE.format('on_exit', *on_exit)}"
-        "  </Service>\n"
-    )
-
-
-def list_xml(project: Project, name: str, services: str, *, context_id: str = "context001") -> Path:
-    """Write a list of services for a project; an empty context id leaves the element out."""
-    file = project.conf / f"Services-{name}.xml"
-    identity = f"  <context_id>{context_id}</context_id>\n" if context_id else ""
-    file.write_text(
-        "<!-- a list of services -->\n<MetaServiceConf>\n"
-        f"  <context_name>{name}</context_name>\n"
-        "  <server_ip>127.0.0.1</server_ip>\n"
-        f"  <sub_port>{project.sub_port}</sub_port>\n  <pub_port>{project.pub_port}</pub_port>\n"
-        f"{identity}"
-        f"  <home_path>{project.directory}</home_path>\n"
-        f"  <service_path>{project.directory}</service_path>\n  <log_on>0</log_on>\n"
-        f"{services}</MetaServiceConf>\n"
-    )
-    return file
-
-
-def morning_xml() -> str:
-    """The three services of the original's sample list."""
-    return (
-        service_xml(
-            "WakeUp",
-            "ts001",
-            "morning_glory",
-            device_action="standing_up",
-            task_type="Single",
-            description="Wakes up every morning",
-            on_exit=("start", "ts002"),
-        )
-        + service_xml(
-            "CheckEmails",
-            "ts002",
-            "open_inbox",
-            device_action="email_checker",
-            entry="on_update",
-            description="Check emails from your mobile",
-        )
-        + service_xml(
-            "DrinkCoffee",
-            "ts003",
-            "drink_espresso",
-            device_action="single_espresso",
-            task_type="Looped",
-            description="Take a cup of coffee",
-        )
-    )
 
 
 def tree(directory: Path) -> dict[str, str]:
@@ -99,11 +20,6 @@ def tree(directory: Path) -> dict[str, str]:
         for path in sorted(directory.rglob("*"))
         if path.is_file()
     }
-
-
-def create(file: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run create_service on a list."""
-    return run_tool("create_service.py", f"--xml_file={file}", *args, cwd=file.parent.parent)
 
 
 @pytest.fixture
@@ -166,6 +82,9 @@ def test_row_24_single_ends_looped_goes_on(empty: Project, transaction: str) -> 
     services = service_xml("Once", "ts_1", "once", task_type="Single") + service_xml("Over", "ts_2", "over")
     assert create(list_xml(empty, "Types", services)).returncode == 0
     context = empty.conf / "Context-Types.xml"
+    head, mark, tail = context.read_text().partition('id="ts_2"')
+    tail = tail.replace("</configuration>", "<period>0.1</period></configuration>")
+    context.write_text(head + mark + tail)
     with Provider(empty, context) as provider:
         provider.command("start", transaction)
         provider.wire.report("stopped", "ts_1", transaction)

@@ -218,6 +218,11 @@ class Wire:
         """Wait until the recorder hears what this wire's publisher says."""
         self.wait_listener(self._probe, timeout)
 
+    def forget_listeners(self) -> None:
+        """Forget who listens, so that a later wait is about a new connection."""
+        self._note_subscriptions()
+        self._listeners.clear()
+
     def wait_everything_listener(self, timeout: float = PATIENCE) -> None:
         """Wait until somebody subscribes to everything; the recorder itself must not."""
         self.wait_listener(b"", timeout)
