@@ -39,7 +39,8 @@ class Happenings:
 
     def unspawned(self, member: Member, reason: str, now: float) -> None:
         """The process could not be made."""
-        member.doom = member.doom or reason
+        if not member.commanded:
+            member.doom = reason
         member.gone = ChildExited(member.key, member.incarnation)
         self._conclude(member, now)
 

@@ -54,9 +54,8 @@ class Wishes:
         state = member.state
         if state in DOWN:
             member.conf = conf or member.conf
-            self._steps.launch(
-                member, now, not member.conf.is_deferred if run is None else run, cause, announce
-            )
+            at_once = not member.conf.is_deferred if run is None else run
+            self._steps.launch(member, now, at_once, cause, announce)
         elif state is State.CREATED:
             self._steps.tell_run(member, now, cause, announce)
         elif state is State.STARTING:
@@ -64,8 +63,8 @@ class Wishes:
         elif state in RUNNING:
             self._steps.settle(member, Goal.UP, AnswerKind.DONE, "ran already")
         else:
-            earlier = member.relaunch
-            member.relaunch = Relaunch(True if earlier and earlier.run else run, conf, cause)
+            earlier = member.relaunch or Relaunch(run)
+            member.relaunch = Relaunch(earlier.run or run, conf or earlier.conf, cause)
 
     def stop(
         self,
