@@ -94,11 +94,9 @@ class _Session:
     def expect(self, wanted: dict[str, list[Step]]) -> None:
         """Wait for the steps of each service and check order and fields."""
         wire = self.provider.wire
-        for service_id, steps in wanted.items():
-            wire.wait_until(
-                lambda _, one=service_id, count=len(steps): len(self.steps(one)) >= count,
-                f"{len(steps)} steps of {service_id}: {steps}",
-            )
+        wire.wait_until(
+            lambda _: all(len(self.steps(one)) >= len(steps) for one, steps in wanted.items()), f"{wanted}"
+        )
         for service_id, steps in wanted.items():
             heard = self.steps(service_id)
             assert [(seen.topic, seen.action) for seen in heard] == steps, service_id

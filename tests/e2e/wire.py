@@ -190,6 +190,12 @@ class Wire:
                 if seen.is_report and seen.transaction == transaction and service_id in ("", seen.service_id)
             ]
 
+    def forget_others(self, keep: Callable[[Seen], bool]) -> None:
+        """Drop what is not worth keeping, so that a long run does not fill the memory."""
+        with self._news:
+            self.seen[:] = [seen for seen in self.seen if keep(seen)]
+            self.broken.clear()
+
     # -- speaking --------------------------------------------------------------------------------
 
     def wait_listener(self, topic: bytes, timeout: float = PATIENCE, watch: int = -1) -> None:

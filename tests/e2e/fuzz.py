@@ -1,0 +1,199 @@
+"""A provider under a rain of bad frames, a bystander beside it, and a table of what became of both.
+
+    python -m tests.e2e.fuzz --frames 1000000 --seed 1
+
+Every few thousand frames a command is sent and its answer awaited: the answer proves that everything
+before it has been taken, so the rain is as dense as the provider can take and nothing hides in a queue.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.e2e import procs
+from tests.e2e.blackbox import Provider, tasks_of
+from tests.e2e.frames import FrameMaker
+from tests.e2e.project import Project, Service, new_transaction
+from tests.e2e.wire import Seen
+
+#: Frames between two commands whose answers are awaited.
+BATCH = 2_000
+#: What the recorder hears: the bystander's heartbeats, answers, and in the end reports of this one.
+HEARD = (b"heartbeat @@@ ", b"reply.", b"state @@@ ", b"control @@@ ")
+
+_BYSTANDER = '''
+"""A service that only wants to live, and hears what others throw at it."""
+
+from msgspec import Struct
+
+from context_bus import Task, TaskService, subscribe
+
+
+class Price(Struct):
+    """What its handler takes."""
+
+    symbol: str
+    value: float
+
+
+class Living(Task):
+    """Says a number every hundredth of a second."""
+
+    prices: int = 0
+
+    @subscribe("prices")
+    def on_price(self, price: Price) -> None:
+        self.prices += 1
+
+    def run(self) -> None:
+        number = 0
+        while not self.wait(0.01):
+            number += 1
+            self.publish("heartbeat", {"number": number, "prices": self.prices})
+
+
+class ServiceBystander(TaskService):
+    """The service around it."""
+
+    task_class = Living
+'''
+
+
+@dataclass
+class Outcome:
+    """What became of provider and bystander."""
+
+    seed: int
+    frames: int = 0
+    kinds: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    provider_alive: bool = False
+    same_bystander: bool = False
+    heartbeats: int = 0
+    heartbeats_lost: int = 0
+    prices: int = 0
+    answers: int = 0
+    last_command: str = ""
+    processes: tuple[int, int] = (0, 0)
+    rss: dict[str, tuple[int, int]] = field(default_factory=dict)
+    output: str = ""
+
+    def faults(self) -> list[str]:
+        """What is wrong with it; empty if nothing is."""
+        found = {
+            "the provider died": not self.provider_alive,
+            "the bystander died or was restarted": not self.same_bystander,
+            "heartbeats were lost": self.heartbeats_lost > 0,
+            "the bystander went silent": self.heartbeats == 0,
+            "a valid command was not carried out": self.last_command != "done",
+            "processes were left": self.processes[0] != self.processes[1],
+            "a traceback was printed": "Traceback" in self.output,
+        }
+        return [text for text, is_so in found.items() if is_so]
+
+    def table(self) -> str:
+        """For people."""
+        rows = [("seed", self.seed), ("frames sent", f"{self.frames:,}")]
+        rows += [(f"  {kind}", f"{count:,}") for kind, count in self.kinds.items()]
+        rows += [
+            ("seconds", f"{self.seconds:.1f} ({self.frames / max(self.seconds, 0.001):,.0f} frames/s)"),
+            ("provider alive, same pid", self.provider_alive),
+            ("bystander alive, same pid", self.same_bystander),
+            ("commands answered meanwhile", self.answers),
+            ("heartbeats heard", f"{self.heartbeats:,}"),
+            ("heartbeats lost", self.heartbeats_lost),
+            ("valid prices the bystander's handler took", self.prices),
+            ("valid command at the end", self.last_command),
+            ("processes before, after", f"{self.processes[0]}, {self.processes[1]}"),
+        ]
+        rows += [(f"RSS {who}", f"{_mib(a)} -> {_mib(b)} MiB") for who, (a, b) in self.rss.items()]
+        rows += [("verdict", ", ".join(self.faults()) or "unharmed")]
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name:{width}}  {value}" for name, value in rows)
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.1f}"
+
+
+def run(directory: Path, frames: int, seed: int, show: Callable[[str], None] = lambda _: None) -> Outcome:
+    """Let it rain on a provider of its own, in a directory of its own."""
+    project = Project(directory)
+    project.write_service("Bystander", _BYSTANDER)
+    outcome = Outcome(seed)
+    with Provider(project, project.write_context(), topics=HEARD) as provider:
+        transaction = new_transaction()
+        provider.command("start", transaction, [Service("ts_life", "Bystander")])
+        pid = provider.wire.report("started", "ts_life", transaction).status["pid"]
+        provider.wire.wait_for(_is_heartbeat, "a heartbeat")
+        before, sizes = provider.processes(), _sizes(provider, pid)
+        maker = FrameMaker(seed, directed=f"process.{transaction}.ts_life")
+        start = time.monotonic()
+        _rain(provider, maker, frames, outcome, show)
+        outcome.seconds = time.monotonic() - start
+        outcome.kinds = maker.counts
+        _judge(provider, transaction, pid, outcome)
+        outcome.processes = (len(before), len(provider.processes()))
+        outcome.rss = {name: (size, procs.rss(who)) for name, (who, size) in sizes.items()}
+        outcome.output = provider.output
+    return outcome
+
+
+def _sizes(provider: Provider, bystander: int) -> dict[str, tuple[int, int]]:
+    """Name -> pid and resident size of everything there is."""
+    names = {provider.process.pid: "provider", bystander: "bystander"}
+    pids = [provider.process.pid, bystander, *(set(provider.processes()) - names.keys())]
+    return {names.get(pid, f"process {pid}"): (pid, procs.rss(pid)) for pid in pids}
+
+
+def _is_heartbeat(seen: Seen) -> bool:
+    return seen.topic == "heartbeat"
+
+
+def _rain(
+    provider: Provider, maker: FrameMaker, frames: int, outcome: Outcome, show: Callable[[str], None]
+) -> None:
+    for frame in maker.frames(frames):
+        provider.wire.raw(frame)
+        outcome.frames += 1
+        if outcome.frames % BATCH == 0 or outcome.frames == frames:
+            provider.ask("stop", "NEVERSTARTED00000000")
+            outcome.answers += 1
+            provider.wire.forget_others(_is_heartbeat)
+            show(f"{outcome.frames:,} frames")
+
+
+def _judge(provider: Provider, transaction: str, pid: int, outcome: Outcome) -> None:
+    """Ask everything that must still work, then count what was heard."""
+    since = provider.wire.now
+    outcome.provider_alive = provider.process.poll() is None
+    outcome.last_command = provider.ask("start", new_transaction(), [Service("ts_new")])["verbs"][-1]
+    last = provider.wire.wait_for(_is_heartbeat, "a heartbeat after the rain", since)
+    task = tasks_of(provider.record(transaction))["ts_life"]
+    outcome.same_bystander = task["pid"] == pid and task["action"] in ("started", "updated")
+    numbers = [seen.data["content"]["number"] for seen in provider.wire.seen if _is_heartbeat(seen)]
+    outcome.heartbeats = len(numbers)
+    outcome.heartbeats_lost = numbers[-1] - numbers[0] + 1 - len(numbers)
+    outcome.prices = last.data["content"]["prices"]
+
+
+def main() -> int:
+    """Run the long form."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        outcome = run(Path(directory), given.frames, given.seed, lambda text: print(text, file=sys.stderr))
+    print(outcome.table())
+    return 1 if outcome.faults() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
