@@ -1,0 +1,114 @@
+"""What a service is given to begin with, and its last word. Knows config; must not know the host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from context_bus.config.model import TaskServiceConf
+from context_bus.errors import ServiceError
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """All that a service needs to know; pickles.
+
+    Args:
+        conf: The service as the context file has it.
+        transaction: Transaction it belongs to.
+        listen_on: Endpoint that listeners connect to.
+        publish_to: Endpoint that publishers connect to.
+        location: Directory that holds ``<instance>/``, absolute; the configuration's if empty.
+        run_now: Run at once; otherwise report ``created`` and wait for a start.
+        grace: Seconds a stop may take before the service gives up on its own threads and ends.
+        connect_timeout: Seconds to wait for the bus.
+        prepare: Called first of all, e.g. to configure logging; must pickle.
+    """
+
+    conf: TaskServiceConf
+    transaction: str
+    listen_on: str
+    publish_to: str
+    location: str = ""
+    run_now: bool = True
+    grace: float = 5.0
+    connect_timeout: float = 10.0
+    prepare: Callable[[], None] | None = None
+
+    @property
+    def directory(self) -> str:
+        """Where the code of the service is looked for."""
+        return self.location or self.conf.location
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a service ended, in its own words.
+
+    Args:
+        kind: ``stopped`` or ``failed``.
+        commanded: It was asked to stop.
+        reason: Why, in one line; empty when it simply finished.
+        where: ``file:line`` in the user's code, if the reason is there.
+        traceback: For the log, if there is one.
+        reported: Whether the same went out on topic ``control``; when not, nobody on the bus knows.
+        service_id: Whose outcome it is.
+    """
+
+    kind: Literal["stopped", "failed"]
+    commanded: bool = False
+    reason: str = ""
+    where: str = ""
+    traceback: str = ""
+    reported: bool = True
+    service_id: str = ""
+
+    def encode(self) -> bytes:
+        """Make the message for a channel; JSON, since what comes from a user's process is not unpickled."""
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def decode(cls, message: bytes) -> Outcome:
+        """Read a message from a channel.
+
+        Raises:
+            ServiceError: It is none.
+        """
+        try:
+            return msgspec.json.decode(message, type=cls)
+        except msgspec.DecodeError as error:
+            raise ServiceError(f"a service sent an outcome that cannot be read: {error}") from None
+
+
+class Command(msgspec.Struct, frozen=True):
+    """What the provider tells a service on the channel of its process.
+
+    The channel, not the bus: it is there before the bus and when the bus is not, and two hundred services
+    that each listened to a topic of their own would make every publisher learn two hundred topics.
+
+    Args:
+        action: ``start`` a service that was only created, or ``stop``.
+        service_id: Which service, for a process that hosts several.
+    """
+
+    action: Literal["start", "stop"]
+    service_id: str = ""
+
+    def encode(self) -> bytes:
+        """Make the message for a channel."""
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def decode(cls, message: bytes) -> Command:
+        """Read a message from a channel.
+
+        Raises:
+            ServiceError: It is none.
+        """
+        try:
+            return msgspec.json.decode(message, type=cls)
+        except msgspec.DecodeError as error:
+            raise ServiceError(f"a service got a command that cannot be read: {error}") from None
