@@ -36,10 +36,14 @@ MAX_SOCKETS = 65_000
 LINGER = 1.0
 
 
-def new_context() -> zmq.Context[zmq.Socket[bytes]]:
-    """A zmq context; one per node, so that closing the node can wait for the last message to leave."""
+def new_context(max_sockets: int = MAX_SOCKETS) -> zmq.Context[zmq.Socket[bytes]]:
+    """A zmq context; one per node, so that closing the node can wait for the last message to leave.
+
+    Args:
+        max_sockets: Sockets it may have; libzmq sets memory aside for all of them, 12 bytes each.
+    """
     context = zmq.Context()
-    context.set(zmq.MAX_SOCKETS, MAX_SOCKETS)
+    context.set(zmq.MAX_SOCKETS, max_sockets)
     return context
 
 
