@@ -26,6 +26,9 @@ from context_bus.service.stopping import Stopping
 #: Verbs that only the framework sends: they say what it has seen to be true.
 _RESERVED = frozenset(Report) - {Report.UPDATED}
 
+#: Sockets that a link makes at most: publisher, inbox, the listener of a barrier, and some of libzmq's own.
+_MAX_SOCKETS = 16
+
 
 class ServiceLink:
     """The link of one service that runs.
@@ -44,7 +47,7 @@ class ServiceLink:
         self.stopping = Stopping()
         self._listen_on = boot.listen_on
         self._timeout = boot.connect_timeout
-        self._zmq_context = new_context()
+        self._zmq_context = new_context(_MAX_SOCKETS)
         # What all threads of the service send goes through this one, and so keeps its order.
         self._publisher = Publisher(
             boot.publish_to,
@@ -78,8 +81,6 @@ class ServiceLink:
         that only we know comes after them all. Reports do without: `connect` waits for their topic, and
         what every service does, every other service is told of.
         """
-        if self._has_joined:
-            return
         with self._lock:
             if self._has_joined:
                 return
@@ -119,13 +120,15 @@ class ServiceLink:
     def publish(self, topic: str, content: object, action: str) -> None:
         """Send a message to whoever subscribes."""
         self._check_alive(topic)
-        self._join()
+        if not self._has_joined:
+            self._join()
         self._publisher.publish(topic, content, action=action)
 
     def request(self, topic: str, content: object, timeout: float, reply_type: type[object] | None) -> object:
         """Send a message and wait for its answer."""
         self._check_alive(topic)
-        self._join()
+        if not self._has_joined:
+            self._join()
         requester = self._get_requester(timeout)
         return requester.request(topic, content, action="request", timeout=timeout, type_=reply_type)
 

@@ -95,7 +95,8 @@ def _find_directory(location: str, instance: str) -> Path:
 def _enter(directory: Path, instance: str, *, shared: bool) -> str:
     """Make the service's package importable; returns its name."""
     root = str(directory.parent)
-    _forget(directory)
+    if shared:
+        _forget(directory)
     if not any(isinstance(hook, _Hook) and hook.root == os.path.realpath(root) for hook in sys.path_hooks):
         sys.path_hooks.insert(0, _Hook(root))
     for path in [path for path in sys.path_importer_cache if path == root or path.startswith(root + os.sep)]:
@@ -120,10 +121,9 @@ def _enter(directory: Path, instance: str, *, shared: bool) -> str:
 
 def _forget(directory: Path) -> None:
     """Let modules of the service be imported anew."""
-    inside = os.path.join(os.path.realpath(directory), "")
+    inside = os.path.join(directory, "")
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and os.path.realpath(file).startswith(inside):
+        if (getattr(module, "__file__", None) or "").startswith(inside):
             del sys.modules[name]
 
 
