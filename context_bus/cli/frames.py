@@ -5,16 +5,19 @@ Pure; whatever bytes come in, it never raises on them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from context_bus.bus.counters import Counters
 from context_bus.errors import FrameError
 from context_bus.kernel.message import split_frame
 
 #: Word by which the provider's broadcasts of its whole state are known.
 CONTEXT_INFO = "context_info"
+#: What a path that leads nowhere yields, where None would be a value.
+MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,55 @@ def see(frame: bytes) -> Sight:
         return Sight(printable(topic.encode()), msgspec.json.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Sight(printable(topic.encode()), printable(body), is_json=False)
+
+
+def see_all(frame: bytes) -> list[Sight]:
+    """Look at a frame that may hold several messages: one sight for each."""
+    sight = see(frame)
+    batch, contents = look_up(sight.body, "header.batch"), look_up(sight.body, "content")
+    if not isinstance(batch, int) or not isinstance(contents, list) or len(contents) != batch:
+        return [sight]
+    header = {name: value for name, value in sight.body["header"].items() if name != "batch"}
+    first = header.get("sequence", 1)
+    if not isinstance(first, int):
+        return [sight]
+    return [
+        Sight(sight.topic, {"header": {**header, "sequence": first + place}, "content": content})
+        for place, content in enumerate(contents)
+    ]
+
+
+def routing(sight: Sight) -> tuple[str, ...]:
+    """Action, service id, service name and transaction, wherever this topic keeps them."""
+    inner = look_up(sight.body, "Task.message.header")
+    header = inner if isinstance(inner, dict) else look_up(sight.body, "header", {})
+    names = ("action", "service_id", "service_name")
+    words = [header.get(name) for name in names] if isinstance(header, dict) else []
+    if isinstance(header, dict):
+        words.append(header.get("service_transaction") or header.get("transaction"))
+    return tuple(word if isinstance(word, str) else "" for word in words)
+
+
+@dataclass
+class Losses:
+    """What is missing among the messages seen, by their numbers."""
+
+    _counters: dict[str, Counters] = field(default_factory=dict)
+
+    def note(self, sight: Sight) -> None:
+        """Take in a message that arrived."""
+        number, sender = look_up(sight.body, "header.sequence"), look_up(sight.body, "header.sender")
+        if isinstance(number, int) and isinstance(sender, str) and number > 0:
+            counters = self._counters.setdefault(sight.topic, Counters(sight.topic, silent=True))
+            counters.note(sender, number)
+
+    def lines(self) -> list[str]:
+        """One line for each topic that lost something."""
+        return [
+            f"lost {counters.lost} of {counters.lost + counters.received} messages on {topic}"
+            for topic, counters in self._counters.items()
+            if counters.lost
+        ]
 
 
 def look_up(body: Any, path: str, default: Any = None) -> Any:

@@ -72,7 +72,7 @@ def load(package: str, name: str) -> click.Command:
 
 def examples(*commands: str) -> str:
     """Make the end of a help text: commands that a reader can run as they stand."""
-    return "\n".join(["\b", "Examples:", *(f"  $ {command}" for command in commands)])
+    return "\n".join(["\b", "Examples:", *(f"  {command}" for command in commands)])
 
 
 def debug_option() -> click.Option:

@@ -6,20 +6,23 @@ and the look of a frame, decodes no JSON.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from context_bus.bus.publisher import check_topic
+from context_bus.cli.output import remark
 from context_bus.kernel.message import SEPARATOR
 
 #: Frames that may wait in this process; beyond it ZeroMQ drops, so it is as high as memory bears.
 HIGH_WATER_MARK = 200_000
 #: Most frames handed over at once, so that a flood leaves time for the clock and for Ctrl-C.
-BATCH = 256
+BATCH = 1000
 #: Seconds without a connection after which the user is told what the tool waits for.
 PATIENCE = 1.0
 _LINK_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
@@ -34,18 +37,26 @@ class Listener:
     Args:
         endpoints: Where to connect; each gets a socket, so that each can be told apart when it fails.
         topics: Exact topics; none means every one.
-        on_link: Called from within ``receive`` when an endpoint comes or goes.
+        on_link: Called from within ``receive`` when an endpoint is missed, and when it comes after that.
+        whole: Join the parts of a message of several; off where only numbers and sizes count.
     """
 
     def __init__(
-        self, endpoints: Sequence[str], topics: Sequence[str] = (), on_link: LinkObserver | None = None
+        self,
+        endpoints: Sequence[str],
+        topics: Sequence[str] = (),
+        on_link: LinkObserver | None = None,
+        *,
+        whole: bool = True,
     ) -> None:
+        self._drain = _drain_whole if whole else _drain
         self._zmq_context = zmq.Context()
         self._poller = zmq.Poller()
         self._sockets: dict[zmq.Socket[bytes], str] = {}
         self._monitors: dict[zmq.Socket[bytes], str] = {}
         self._on_link = on_link or (lambda endpoint, up: None)
         self._waiting = set(endpoints)
+        self._told_missing: set[str] = set()
         self._notice_at = time.monotonic() + PATIENCE
         try:
             for endpoint in dict.fromkeys(endpoints):
@@ -67,12 +78,14 @@ class Listener:
             ready = dict(self._poller.poll(self._patience(deadline)))
             for monitor in self._monitors.keys() & ready.keys():
                 self._note_link(monitor)
-            frames = [frame for socket in self._sockets.keys() & ready.keys() for frame in _drain(socket)]
+            frames = [
+                frame for socket in self._sockets.keys() & ready.keys() for frame in self._drain(socket)
+            ]
             now = time.monotonic()
             if self._waiting and now >= self._notice_at:
                 self._notice_at = float("inf")
                 for endpoint in sorted(self._waiting):
-                    self._on_link(endpoint, False)
+                    self._tell(endpoint, False)
             if frames or (deadline is not None and now >= deadline):
                 return frames
 
@@ -104,7 +117,7 @@ class Listener:
         monitor = socket.get_monitor_socket(_LINK_EVENTS)
         self._monitors[monitor] = endpoint
         for topic in topics:
-            socket.subscribe(topic.encode() + SEPARATOR)
+            socket.subscribe(check_topic(topic) + SEPARATOR)
         if not topics:
             socket.subscribe(b"")
         socket.connect(endpoint)
@@ -122,12 +135,32 @@ class Listener:
         up = recv_monitor_message(monitor, zmq.DONTWAIT)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
         if up:
             self._waiting.discard(endpoint)
+        if not up or endpoint in self._told_missing:
+            self._tell(endpoint, up)
+
+    def _tell(self, endpoint: str, up: bool) -> None:
+        """Tell of an endpoint that is missing, and of its coming only where it was missed."""
+        (self._told_missing.discard if up else self._told_missing.add)(endpoint)
         self._on_link(endpoint, up)
 
 
-def _drain(socket: zmq.Socket[bytes]) -> Iterator[bytes]:
-    for _ in range(BATCH):
-        try:
-            yield b"".join(socket.recv_multipart(zmq.DONTWAIT))
-        except zmq.Again:
-            return
+def report_link(endpoint: str, up: bool) -> None:
+    """Tell on stderr that an endpoint does not answer, or answers again."""
+    remark(f"listening to {endpoint}" if up else f"nothing answers at {endpoint}; waiting for it")
+
+
+def _drain(socket: zmq.Socket[bytes]) -> list[bytes]:
+    frames: list[bytes] = []
+    take, receive, nowait = frames.append, socket.recv, zmq.DONTWAIT
+    with contextlib.suppress(zmq.Again):
+        for _ in range(BATCH):
+            take(receive(nowait))
+    return frames
+
+
+def _drain_whole(socket: zmq.Socket[bytes]) -> list[bytes]:
+    frames: list[bytes] = []
+    with contextlib.suppress(zmq.Again):
+        while len(frames) < BATCH:
+            frames += [b"".join(socket.recv_multipart(zmq.DONTWAIT))]
+    return frames

@@ -5,9 +5,10 @@ Knows click and the look of endpoints and files; opens no socket, reads no file.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
@@ -101,6 +102,40 @@ class Seconds(click.ParamType[float]):
 def json_option(what: str = "Print the result as JSON.") -> Callable[[F], F]:
     """The ``--json`` that every command has."""
     return click.option("--json", "as_json", is_flag=True, help=what)
+
+
+def rate_options(function: F) -> F:
+    """Add what ``hz`` and ``bw`` share: ``--window``, ``--count``, ``--timeout``."""
+    for option in (
+        click.option("--timeout", type=Seconds(positive=True), help="End after so many seconds of silence."),
+        click.option("--count", type=click.IntRange(min=1), help="End after so many reports."),
+        click.option(
+            "--window",
+            type=click.IntRange(min=2),
+            default=10_000,
+            show_default=True,
+            help="Messages over which to measure.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def header_options(function: F) -> F:
+    """Add the routing fields of a message; the command gets them as one ``header``."""
+
+    @functools.wraps(function)
+    def with_header(
+        action: str, service_id: str, service_name: str, transaction: str, **others: object
+    ) -> object:
+        from context_bus.kernel.message import Header
+
+        return function(header=Header(action, service_id, service_name, transaction), **others)
+
+    wrapped: Callable[..., object] = with_header
+    for name in ("transaction", "service_name", "service_id", "action"):
+        wrapped = click.option(f"--{name}", default="", help=f"Header field {name}.")(wrapped)
+    return cast(F, wrapped)
 
 
 def _elsewhere(places: list[Path]) -> str:

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
 
-from context_bus.config.model import PROCESS_TOPIC, ContextConf, TaskServiceConf, Trigger
+from context_bus.config.image import service_to_image
+from context_bus.config.model import PROCESS_TOPIC, ContextConf, TaskServiceConf
 from context_bus.errors import ConfigurationError, Fault
 
 #: What may be nested into a message.
@@ -136,31 +138,10 @@ def task_service(service: TaskServiceConf, header: Mapping[str, str] | None = No
         service: The service as configured.
         header: Fields that replace or join those of the inner header.
     """
+    image = cast(dict[str, Any], service_to_image(service))
     inner = {"action": "start", "service_name": service.service_name, **(header or {})}
-    return {
-        "Task": {
-            "description": service.description,
-            "message": {"content": {"configuration": service.configuration}, "header": inner},
-            "state": _state(service),
-        },
-        "id": service.id,
-        "instance": service.instance,
-        "serviceType": str(service.service_type),
-        "topic": service.topic,
-    }
-
-
-def _state(service: TaskServiceConf) -> Body:
-    state: Body = {"type": service.state_type}
-    for trigger in Trigger:
-        found: list[Json] = [
-            {"action": str(transition.action), "call": ",".join(transition.call)}
-            for transition in service.transitions
-            if transition.trigger == trigger
-        ]
-        # One transition is a bare object, as an XML element that occurs once has always been.
-        state[str(trigger)] = found if len(found) > 1 else (found or [{"action": "", "call": ""}])[0]
-    return state
+    image["Task"]["message"]["header"] = inner
+    return image
 
 
 def _context(request: Request, conf: ContextConf | None) -> Body:

@@ -10,7 +10,7 @@ import click
 
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import EndpointUrl, Seconds, json_option
-from context_bus.cli.output import remark, say
+from context_bus.cli.output import say
 from context_bus.errors import RequestTimeout
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def command(
     Ends with Ctrl-C, after --count messages, or after --timeout seconds of silence.
     """
     from context_bus.cli.frames import see
-    from context_bus.cli.listen import Listener
+    from context_bus.cli.listen import Listener, report_link
 
     seen = 0
     with Listener(endpoints, topics, on_link=report_link) as listener:
@@ -66,11 +66,6 @@ def command(
                 _show(see(frame), verbose=verbose, as_json=as_json)
                 seen += 1
     return None
-
-
-def report_link(endpoint: str, up: bool) -> None:
-    """Tell on stderr that an endpoint does not answer, or answers again."""
-    remark(f"listening to {endpoint}" if up else f"nothing answers at {endpoint}; waiting for it")
 
 
 def _silence(seen: int, count: int | None, timeout: float | None) -> None:

@@ -1,0 +1,25 @@
+"""``context-bus bus``: look at the topics of any bus, in the manner of the ROS 2 and NATS command lines."""
+
+from __future__ import annotations
+
+from context_bus.cli.lazy import LazyGroup, examples
+
+command = LazyGroup(
+    "bus",
+    package="context_bus.cli.commands",
+    prefix="bus-",
+    table={
+        "echo": "Print messages, filtered, field by field, raw or as JSON.",
+        "pub": "Publish a message once, several times or at a rate.",
+        "req": "Ask, and print the reply.",
+        "hz": "Measure how many messages a second a topic carries.",
+        "bw": "Measure how many bytes a second a topic carries.",
+        "latency": "Measure the way to the forwarder and back.",
+    },
+    help="Look at the topics of any bus.",
+    epilog=examples(
+        "context-bus bus echo control --once --context_file=Conf/Context-EchoAction.xml",
+        "context-bus bus latency --count=200",
+        "context-bus bus pub weather '{\"celsius\": 21.5}'",
+    ),
+)
