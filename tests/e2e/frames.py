@@ -24,7 +24,6 @@ TOPICS = ("context", "process", "control", "state", "prices")
 HUGE = 1_000_000
 #: One in so many frames is huge, and as many are nested very deeply.
 RARE = 20_000
-_CORPUS_SIZE = 400
 
 
 def seeds() -> list[tuple[str, Any]]:
@@ -88,13 +87,11 @@ class FrameMaker:
 
     Args:
         seed: Chooses the frames.
-        directed: Topic of a bystander that must survive what is sent there.
     """
 
-    def __init__(self, seed: int, directed: str = "") -> None:
+    def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
         self._seeds = seeds()
-        self._directed = directed
         self._valid = [self._frame(topic, message) for topic, message in self._seeds]
         self._kinds: dict[str, Callable[[], bytes]] = {
             "random bytes": self._noise,
@@ -190,8 +187,8 @@ class FrameMaker:
         return self._topic() + b" @@@ " + self._random.choice((b"", b'{"content":')) + inside * depth + close
 
     def _at_service(self) -> bytes:
-        """What arrives at one service: its own topic, or one that it has a handler for."""
-        topic = self._directed.encode() if self._directed and self._random.random() < 0.5 else b"prices"
+        """What arrives at one service: on a topic that it has a handler for, or as another's report."""
+        topic = self._random.choice((b"prices", b"prices", b"control"))
         match self._random.randrange(3):
             case 0:
                 body = self._noise()
@@ -223,11 +220,10 @@ class FrameMaker:
     def _frame(topic: str, message: Any) -> bytes:
         return f"{topic} @@@ {json.dumps(message)}".encode()
 
-    def _commands_an_end(self, frame: bytes) -> bool:
-        """Whether a provider or the bystander would be right to end on this frame."""
+    @staticmethod
+    def _commands_an_end(frame: bytes) -> bool:
+        """Whether a provider would be right to end on this frame."""
         topic, _, body = frame.partition(b"@@@")
-        if self._directed and topic.strip() == self._directed.encode():
-            return b"stop" in body
         return topic.strip() == b"context" and b'"exit"' in body
 
 

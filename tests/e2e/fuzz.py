@@ -32,7 +32,7 @@ _BYSTANDER = '''
 
 from msgspec import Struct
 
-from context_bus import Task, TaskService, subscribe
+from context_bus import ControlContent, Message, Task, TaskService, subscribe
 
 
 class Price(Struct):
@@ -45,17 +45,21 @@ class Price(Struct):
 class Living(Task):
     """Says a number every hundredth of a second."""
 
-    prices: int = 0
+    _prices: int = 0
+    _reports: int = 0
+
+    def on_control(self, report: Message[ControlContent]) -> None:
+        self._reports += 1
 
     @subscribe("prices")
     def on_price(self, price: Price) -> None:
-        self.prices += 1
+        self._prices += 1
 
     def run(self) -> None:
         number = 0
         while not self.wait(0.01):
             number += 1
-            self.publish("heartbeat", {"number": number, "prices": self.prices})
+            self.publish("heartbeat", {"number": number, "prices": self._prices, "reports": self._reports})
 
 
 class ServiceBystander(TaskService):
@@ -77,7 +81,7 @@ class Outcome:
     same_bystander: bool = False
     heartbeats: int = 0
     heartbeats_lost: int = 0
-    prices: int = 0
+    taken: tuple[int, int] = (0, 0)
     answers: int = 0
     last_command: str = ""
     processes: tuple[int, int] = (0, 0)
@@ -108,7 +112,7 @@ class Outcome:
             ("commands answered meanwhile", self.answers),
             ("heartbeats heard", f"{self.heartbeats:,}"),
             ("heartbeats lost", self.heartbeats_lost),
-            ("valid prices the bystander's handler took", self.prices),
+            ("prices, reports that its handlers could read", f"{self.taken[0]:,}, {self.taken[1]:,}"),
             ("valid command at the end", self.last_command),
             ("processes before, after", f"{self.processes[0]}, {self.processes[1]}"),
         ]
@@ -133,7 +137,7 @@ def run(directory: Path, frames: int, seed: int, show: Callable[[str], None] = l
         pid = provider.wire.report("started", "ts_life", transaction).status["pid"]
         provider.wire.wait_for(_is_heartbeat, "a heartbeat")
         before, sizes = provider.processes(), _sizes(provider, pid)
-        maker = FrameMaker(seed, directed=f"process.{transaction}.ts_life")
+        maker = FrameMaker(seed)
         start = time.monotonic()
         _rain(provider, maker, frames, outcome, show)
         outcome.seconds = time.monotonic() - start
@@ -180,7 +184,7 @@ def _judge(provider: Provider, transaction: str, pid: int, outcome: Outcome) -> 
     numbers = [seen.data["content"]["number"] for seen in provider.wire.seen if _is_heartbeat(seen)]
     outcome.heartbeats = len(numbers)
     outcome.heartbeats_lost = numbers[-1] - numbers[0] + 1 - len(numbers)
-    outcome.prices = last.data["content"]["prices"]
+    outcome.taken = (last.data["content"]["prices"], last.data["content"]["reports"])
 
 
 def main() -> int:

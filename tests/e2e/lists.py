@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 from tests.e2e.project import Project, run_tool
 
@@ -31,7 +32,7 @@ def service_xml(
         f"  <Service{kind}>\n"
         f"    <task_service>{name}</task_service>\n"
         f"    <task_class>{name}</task_class>\n"
-        f"    <task_desc>{description}</task_desc>\n"
+        f"    <task_desc>{escape(description)}</task_desc>\n"
         f"    <service_name>{service_name}</service_name>\n"
         f"    <task_id>{task_id}</task_id>\n"
         f"    <task_topic>process</task_topic>\n"

@@ -74,7 +74,7 @@ def test_reports_that_no_service_sent_change_nothing(provider: Provider, transac
 
 def test_frames_are_the_same_for_a_seed_and_not_valid() -> None:
     """The same seed gives the same frames, of every kind, and most of them cannot be decoded."""
-    one, two = FrameMaker(7, "process.T.ts"), FrameMaker(7, "process.T.ts")
+    one, two = FrameMaker(7), FrameMaker(7)
     frames = list(one.frames(3000))
     assert frames == list(two.frames(3000))
     assert all(count for kind, count in one.counts.items() if kind != "huge")
