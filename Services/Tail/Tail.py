@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 import msgspec
 
@@ -23,15 +23,21 @@ class Tailing(Task):
     #: Seconds between two looks at the file.
     period: float = 0.2
 
+    def setup(self) -> None:
+        """Open the file before the service is called started: from then on no line is missed."""
+        self._follower = Follower(self.file)
+
     def run(self) -> None:
         """Publish every line that is added from now on, until the service is stopped."""
         number = 0
-        follower = Follower(self.file)
-        with follower:
-            while not self.wait(self.period):
-                for text in follower.lines():
-                    number += 1
-                    self.publish("access.line", Line(number, text))
+        while not self.wait(self.period):
+            for text in self._follower.lines():
+                number += 1
+                self.publish("access.line", Line(number, text))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._follower.close()
 
 
 class Follower:
@@ -41,15 +47,8 @@ class Follower:
         self.path = path
         self._stream: BinaryIO | None = None
         self._rest = b""
-
-    def __enter__(self) -> Self:
-        if self.path.exists():
+        if path.exists():
             self._open().seek(0, os.SEEK_END)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._stream is not None:
-            self._stream.close()
 
     def lines(self) -> list[str]:
         """The complete lines since the last call; of a file that was rotated, the old end comes first."""
@@ -77,7 +76,11 @@ class Follower:
         return self._stream is None or not os.path.samestat(there, os.fstat(self._stream.fileno()))
 
     def _open(self) -> BinaryIO:
-        if self._stream is not None:
-            self._stream.close()
+        self.close()
         self._stream = self.path.open("rb")
         return self._stream
+
+    def close(self) -> None:
+        """Close the file that is open."""
+        if self._stream is not None:
+            self._stream.close()

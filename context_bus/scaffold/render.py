@@ -134,9 +134,10 @@ def _type_of(value: Value) -> str:
     """The narrowest annotation that a configured value fits."""
     if isinstance(value, str):
         return next((name for name, form in _NUMBERS.items() if form.fullmatch(value)), "str")
-    if isinstance(value, Mapping):
-        return "dict[str, object]"
-    return f"list[{_widest({_type_of(item) for item in value})}]"
+    items, form = (value.values(), "dict[str, {}]") if isinstance(value, Mapping) else (value, "list[{}]")
+    inner = _widest({_type_of(item) for item in items})
+    # A mixture passes unconverted, but only as a whole.
+    return inner if inner == "object" else form.format(inner)
 
 
 def _widest(kinds: Set[str]) -> str:

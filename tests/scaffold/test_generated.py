@@ -10,7 +10,9 @@ from pathlib import Path
 from context_bus.config.model import TaskType
 from context_bus.scaffold.create import plan_services
 from context_bus.scaffold.write import apply
+from context_bus.service.boot import Outcome
 from tests.scaffold.lists import service, service_list
+from tests.scaffold.running import services_of
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Descriptions that would break careless templates; one of them long.
@@ -22,7 +24,12 @@ def project(home: Path) -> None:
     kinds = [(kind, asynchronous) for kind in TaskType for asynchronous in (False, True)]
     for (kind, asynchronous), text in zip(kinds, DESCRIPTIONS, strict=True):
         name = f"{kind}{'Async' if asynchronous else ''}"
-        values = {"words": ["a", "b"], "limit": "3", "nested": {"a": "b"}}
+        values = {
+            "words": ["a", "b"],
+            "limit": "3",
+            "nested": {"a": "b", "c": "1"},
+            "mixed": {"a": "b", "c": {"d": "1"}},
+        }
         entry = service(
             task_service=name,
             task_id=name,
@@ -49,3 +56,19 @@ def test_generated_project_is_clean(tmp_path: Path) -> None:
     assert check(["mypy", "--strict", "--follow-imports=silent", "Services"], tmp_path) == ""
     assert check(["ruff", "check", f"--config={ROOT / 'pyproject.toml'}", "Services"], tmp_path) == ""
     assert check(["ruff", "format", "--isolated", "--check", "Services"], tmp_path) == ""
+
+
+def test_generated_services_run(tmp_path: Path) -> None:
+    """Each kind reports started, updated and stopped in its own process, as it was generated."""
+    project(tmp_path)
+    with services_of(tmp_path / "Conf/Context-EchoAction.xml") as services:
+        for name in ("Looped", "LoopedAsync"):
+            services.start(name, period="0.01")
+            services.expect("started", name)
+            assert services.expect("updated", name).status["rounds"] == 1
+            assert services.stop(name) == Outcome("stopped", commanded=True, service_id=name)
+        for name in ("Single", "SingleAsync"):
+            services.start(name)
+            services.expect("started", name)
+            assert services.expect("updated", name).status["done"] is True
+            assert services.end(name) == Outcome("stopped", service_id=name)
