@@ -210,12 +210,15 @@ class Engine:
                 self._wishes.restart(member, now)
 
     def _query(self, event: StateAsked) -> None:
-        record = self.table.record(event.transaction)
+        names = self.table.names()
+        # Who names none means the only one; so a commander need not remember a generated name.
+        transaction = event.transaction or (names[0] if len(names) == 1 else "")
+        record = self.table.record(transaction)
         if event.action == "request" and record is not None:
-            self._out.append(SendRecord(event.reply, event.transaction, record))
+            self._out.append(SendRecord(event.reply, transaction, record))
             return
         if event.action == "request":
-            known = ", ".join(self.table.names()) or "none yet"
+            known = ", ".join(names) or "none yet"
             reason = f"transaction {event.transaction or '(none given)'} is not known here; known: {known}"
         else:
             reason = f"'{event.action}' is not answered by this provider; expected request"
