@@ -93,6 +93,11 @@ class Engine:
         self._out.clear()
         return instructions
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the end has begun."""
+        return bool(self._leaving)
+
     # -- commands ------------------------------------------------------------------------------
 
     def _command(self, command: CommandReceived, now: float) -> None:

@@ -174,6 +174,7 @@ class ChildExited:
         where: File and line in the user's code.
         exit_code: Exit code; None if a signal ended it.
         signal: Signal that ended it; 0 if none did.
+        reported: Whether its last word went out on the bus too.
     """
 
     key: Key
@@ -184,6 +185,7 @@ class ChildExited:
     where: str = ""
     exit_code: int | None = None
     signal: int = 0
+    reported: bool = True
 
 
 @dataclass(frozen=True, slots=True)

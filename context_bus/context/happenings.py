@@ -68,7 +68,7 @@ class Happenings:
     def exited(self, member: Member, event: ChildExited, now: float) -> None:
         """The process is gone; its last report may still be on its way."""
         member.gone = event
-        if event.ending is not Ending.SILENT and member.final is None:
+        if event.ending is not Ending.SILENT and event.reported and member.final is None:
             self._steps.set_timer(member, Timer.DRAIN, now + self._steps.limits.drain)
         else:
             self._conclude(member, now)

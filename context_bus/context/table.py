@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from context_bus.config.image import service_to_image
 from context_bus.config.model import ContextConf, TaskServiceConf
 from context_bus.context.events import Key
 from context_bus.context.member import Member
-from context_bus.context.request import Body, Json, task_service
+from context_bus.context.request import Body, Json
 from context_bus.context.states import WORDS, State
 
 
@@ -107,21 +108,12 @@ def task_record(member: Member) -> Body:
     if member.state is State.DEFINED:
         return record
     conf = member.conf
+    verb = "stop" if action in {"stop", "stopped"} else "start"
     record |= {
         "instance": conf.instance,
         "serviceName": conf.service_name,
-        "task": process_image(member.key, conf, "stop" if action in {"stop", "stopped"} else "start"),
+        "task": service_to_image(conf, action=verb, transaction=member.key.transaction),
     }
     if member.reason:
         record["reason"] = member.reason
     return record
-
-
-def process_image(key: Key, conf: TaskServiceConf, action: str) -> Body:
-    """The ``TaskService`` object that travels on topic ``process``."""
-    header: Mapping[str, str] = {
-        "action": action,
-        "service_id": key.service_id,
-        "transaction": key.transaction,
-    }
-    return task_service(conf, header)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,6 +11,9 @@ from typing import Generic, TypeVar
 from transitions import Machine
 
 S = TypeVar("S", bound=StrEnum)
+
+# The library tells of every callback it finished, at INFO, which is where people look for what happened.
+logging.getLogger("transitions").setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)

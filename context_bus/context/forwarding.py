@@ -1,0 +1,149 @@
+"""The forwarder as a supervised child. Knows processes and the bus; must not know services.
+
+A forwarder that dies is replaced on the same endpoints at once; services and clients find it again by
+themselves, so none is restarted. One that hangs is reported, not killed: what it holds would be lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from context_bus.bus.endpoint import check_bind
+from context_bus.bus.forwarder import READY_TIMEOUT, SETTLE, STOP_TIMEOUT, Policy, run_forwarder
+from context_bus.config.model import ContextConf
+from context_bus.context.trace import ForwarderChanged, ForwarderState
+from context_bus.errors import BusError, EndpointError, NotConnected
+from context_bus.process.child import Child
+from context_bus.process.ending import Ending, end
+from context_bus.process.spawn import spawn
+
+_log = logging.getLogger(__name__)
+
+#: Seconds between attempts to replace a forwarder whose endpoints are taken for the moment.
+RETRY = 0.5
+
+
+def forward(channel: Connection, front: str, back: str, insecure: bool, settle: float, policy: Policy) -> int:
+    """Be a forwarder; the target of its process."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    run_forwarder(front, back, channel, policy=policy, insecure=insecure, settle=settle)
+    return 0
+
+
+class ForwarderKeeper:
+    """Keeps one forwarder alive.
+
+    Args:
+        conf: Names the endpoints to bind.
+        insecure: Bind endpoints that others than this machine reach.
+        policy: What happens to a slow listener.
+        show: Told what becomes of it.
+    """
+
+    def __init__(
+        self, conf: ContextConf, *, insecure: bool, policy: Policy, show: Callable[[ForwarderChanged], None]
+    ) -> None:
+        self._conf, self._insecure, self._policy, self._show = conf, insecure, policy, show
+        self._child: Child | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Process of the forwarder; 0 if there is none."""
+        return self._child.pid if self._child else 0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its process exists."""
+        return self._child is not None and self._child.exitcode is None
+
+    async def start(self) -> None:
+        """Start it; returns when it forwards.
+
+        Raises:
+            EndpointError: An endpoint is not safe, malformed or taken.
+            BusError: It did not come up.
+        """
+        check_bind(self._conf.front_bind, insecure=self._insecure)
+        check_bind(self._conf.backend_bind, insecure=self._insecure)
+        await self._spawn(settle=0.0)
+        self._show(ForwarderChanged(ForwarderState.STARTED, self.pid))
+        self._watch = asyncio.create_task(self._keep(), name="forwarder-keeper")
+
+    async def stop(self) -> None:
+        """End it in order; kill it if it does not end."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait([self._watch])
+        child, self._child = self._child, None
+        if child is None:
+            return
+        try:
+            child.channel.send("stop")
+        except OSError:
+            _log.debug("forwarder is gone already: pid=%d", child.pid)
+        await asyncio.wait([child.exited()], timeout=STOP_TIMEOUT)
+        await _discard(child)
+
+    async def _keep(self) -> None:
+        """Replace it whenever it dies."""
+        while self._child is not None:
+            await asyncio.wait([self._child.exited()])
+            dead = self._child
+            self._show(ForwarderChanged(ForwarderState.DIED, dead.pid, dead.ending))
+            _log.warning("forwarder died: pid=%d how=%s", dead.pid, dead.ending)
+            await _discard(dead)
+            while not self.is_alive:
+                try:
+                    await self._spawn(settle=SETTLE)
+                except BusError as error:
+                    _log.error("forwarder not replaced: reason=%s", error)
+                    await asyncio.sleep(RETRY)
+            self._show(ForwarderChanged(ForwarderState.RESPAWNED, self.pid))
+
+    async def _spawn(self, settle: float) -> None:
+        conf = self._conf
+        arguments = (conf.front_bind, conf.backend_bind, self._insecure, settle, self._policy)
+        child = await asyncio.to_thread(spawn, "forwarder", forward, *arguments)
+        self._child = child
+        try:
+            answer = await _first_word(child)
+        except BaseException:
+            await _discard(child)
+            raise
+        if answer[0] != "ready":
+            await _discard(child)
+            raise EndpointError(answer[1])
+
+
+async def _first_word(child: Child) -> tuple[str, ...]:
+    """Wait for what the new forwarder says.
+
+    Raises:
+        NotConnected: It ended, or said nothing in time.
+    """
+    loop = asyncio.get_running_loop()
+    spoke = asyncio.Event()
+    fd = child.channel.fileno()
+    loop.add_reader(fd, spoke.set)
+    try:
+        async with asyncio.timeout(READY_TIMEOUT):
+            await spoke.wait()
+        answer: tuple[str, ...] = child.channel.recv()
+    except (TimeoutError, EOFError, OSError):
+        raise NotConnected(f"the forwarder did not come up: {child.ending}") from None
+    finally:
+        loop.remove_reader(fd)
+    return answer
+
+
+async def _discard(child: Child) -> None:
+    """Make sure that a child is gone, and release it."""
+    if child.exitcode is None:
+        await end(Ending(child, grace=0.0))
+    if child.exitcode is not None:
+        child.close()

@@ -1,0 +1,109 @@
+"""What the provider hears on the bus. Knows the bus and the reader; must not know what it means.
+
+Commands and reports come over separate sockets, so that a flood of reports does not delay a command.
+Whatever arrives, nothing is raised: what cannot be used is counted and shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from context_bus.bus.aio import AsyncBus
+from context_bus.config.model import PROCESS_TOPIC
+from context_bus.context.commands import CONTEXT_TOPIC, STATE_TOPIC
+from context_bus.context.events import Event
+from context_bus.context.reading import Reader
+from context_bus.context.roots import Roots
+from context_bus.context.trace import FrameIgnored, MessagesLost, ProviderEvent
+from context_bus.errors import FrameError
+from context_bus.kernel.message import Frame
+from context_bus.service.reports import CONTROL_TOPIC
+
+_log = logging.getLogger(__name__)
+
+#: Seconds between two looks at what was lost on the way.
+LOOK_EVERY = 1.0
+
+
+class Ears:
+    """Hears for one provider.
+
+    Args:
+        commands: Node for commands; the one the provider speaks with.
+        reports: Node for reports.
+        roots: Where services may come from.
+        post: Takes the events.
+        show: Told of frames that could not be used, and of messages that were lost.
+    """
+
+    def __init__(
+        self,
+        commands: AsyncBus,
+        reports: AsyncBus,
+        roots: Roots,
+        post: Callable[[Event], None],
+        show: Callable[[ProviderEvent], None],
+    ) -> None:
+        self._commands, self._reports, self._post, self._show = commands, reports, post, show
+        self._reader = Reader(frozenset({commands.publisher.sender}), roots)
+        #: Frames that could not be used.
+        self.ignored = 0
+        self._lost = 0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        """Listen; returns when nothing can be missed any more."""
+        reader = self._reader
+        self._listen(self._commands, CONTEXT_TOPIC, lambda body: _one(reader.command(body)))
+        self._listen(self._commands, PROCESS_TOPIC, lambda body: _one(reader.process(body)))
+        self._listen(self._commands, STATE_TOPIC, lambda body: _one(reader.query(body)))
+        self._listen(self._reports, CONTROL_TOPIC, reader.reports)
+        self._tasks = [
+            asyncio.create_task(self._serve(self._commands), name="hear-commands"),
+            asyncio.create_task(self._serve(self._reports), name="hear-reports"),
+            asyncio.create_task(self._look_for_losses(), name="hear-losses"),
+        ]
+        await self._commands.barrier()
+        await self._reports.barrier()
+
+    async def close(self) -> None:
+        """Listen no longer."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+
+    def _listen(self, bus: AsyncBus, topic: str, read: Callable[[bytes], Iterable[Event]]) -> None:
+        def hear(frame: Frame) -> None:
+            try:
+                for event in read(frame.body):
+                    self._post(event)
+            except FrameError as error:
+                self.ignored += 1
+                self._show(FrameIgnored(topic, str(error), self.ignored))
+            except Exception:  # noqa: BLE001
+                # The border to whatever anybody may send: a fault of ours must not end the provider.
+                _log.exception("could not handle a frame: topic=%s bytes=%d", topic, len(frame.body))
+
+        bus.subscribe(topic, hear)
+
+    async def _serve(self, bus: AsyncBus) -> None:
+        while True:
+            try:
+                await bus.serve()
+            except Exception:  # noqa: BLE001  # the border to whatever anybody may send
+                _log.exception("could not deliver a frame")
+
+    async def _look_for_losses(self) -> None:
+        """Show losses now and then; there is no event for what did not arrive."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            lost = self._commands.stats().lost + self._reports.stats().lost
+            if lost > self._lost:
+                self._lost = lost
+                self._show(MessagesLost(lost))
+
+
+def _one(event: Event | None) -> Iterable[Event]:
+    return () if event is None else (event,)

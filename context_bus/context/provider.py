@@ -1,0 +1,300 @@
+"""The context provider: carries out what the engine decides. Knows everything of this room.
+
+One event loop holds the bus, the forwarder, the processes and the signals; each brings events to the
+engine, and the engine's instructions are carried out at once and in order. Nothing here decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from context_bus.bus.aio import AsyncBus
+from context_bus.bus.forwarder import Policy
+from context_bus.config.model import ContextConf, TaskServiceConf
+from context_bus.context.engine import Engine
+from context_bus.context.events import CommandReceived, DeadlineReached, Event, LeaveAsked, RestartAsked
+from context_bus.context.forwarding import ForwarderKeeper
+from context_bus.context.heartbeat import Heartbeat
+from context_bus.context.instructions import (
+    Broadcast,
+    EndChild,
+    Finish,
+    Instruction,
+    PublishProcess,
+    PublishReport,
+    SendAnswer,
+    SendRecord,
+    SetTimer,
+    SpawnChild,
+    TellService,
+    Trace,
+)
+from context_bus.context.listening import Ears
+from context_bus.context.member import Limits
+from context_bus.context.reload import CodeWatcher
+from context_bus.context.roots import Roots
+from context_bus.context.spawner import Site, Spawner
+from context_bus.context.speaking import Voice
+from context_bus.context.trace import (
+    CodeChanged,
+    ForwarderChanged,
+    ForwarderState,
+    ProviderEnded,
+    ProviderEvent,
+    ProviderReady,
+)
+from context_bus.process.spawn import shut_down, warm_up
+
+_log = logging.getLogger(__name__)
+
+#: What every service needs; imported once, in the forkserver.
+PRELOAD = ("context_bus.service.host", "context_bus.context.forwarding")
+#: Seconds that the bus may take to come up.
+CONNECT_TIMEOUT = 10.0
+#: Seconds between a forwarder that stopped answering and the verdict that it hangs rather than died.
+VERDICT_AFTER = 0.1
+
+
+class Provider:
+    """Provides one context.
+
+    Args:
+        conf: The context file.
+        insecure: Bind endpoints that others than this machine reach.
+        allowed: Directories that services may come from, besides those the file names.
+        on_event: Told of everything that is worth a look, in the loop; must not block.
+        transaction: Start the services of the file under this transaction as soon as the bus is up.
+        limits: Deadlines and bounds.
+        policy: What the forwarder does with a slow listener: ``drop`` or ``block``.
+        prepare: Called first of all in each process of a service, e.g. to configure logging; must pickle.
+        reload: Restart services whose files are edited; needs the extra ``reload``.
+        signals: Leave in order on SIGINT and SIGTERM; at once on the second.
+    """
+
+    #: Providers that run in this process: the last one to end takes the forkserver along.
+    _running = 0
+
+    def __init__(
+        self,
+        conf: ContextConf,
+        *,
+        insecure: bool = False,
+        allowed: Iterable[str | Path] = (),
+        on_event: Callable[[ProviderEvent], None] | None = None,
+        transaction: str = "",
+        limits: Limits | None = None,
+        policy: Policy = "drop",
+        prepare: Callable[[], None] | None = None,
+        reload: bool = False,
+        signals: bool = True,
+    ) -> None:
+        self.conf = conf
+        self._on_event = on_event or (lambda event: None)
+        self._transaction, self._reload, self._signals = transaction, reload, signals
+        limits = limits or Limits()
+        self._roots = Roots(conf, allowed)
+        self._engine = Engine(conf, limits)
+        self._keeper = ForwarderKeeper(conf, insecure=insecure, policy=policy, show=self._show)
+        # A service that gives up by itself can still say so; then it need not be killed.
+        grace = max(0.1, limits.grace - 0.5)
+        site = Site(conf.front_end_endpoint, conf.backend_endpoint, self._roots, grace, prepare)
+        self._spawner = Spawner(site, self._post)
+        self._voice: Voice | None = None
+        self._watcher: CodeWatcher | None = None
+        self._frozen = 0
+        self._inbox: deque[Event] = deque()
+        self._is_busy = False
+        self._finished: asyncio.Future[str] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # -- for callers ---------------------------------------------------------------------------
+
+    async def run(self) -> str:
+        """Provide the context until it is told to leave; then nothing is left of it.
+
+        Returns:
+            Why it left.
+
+        Raises:
+            EndpointError: An endpoint is not safe to bind, malformed, or taken (a second provider).
+            ConfigurationError: ``reload`` without the extra.
+            BusError: The bus did not come up.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._finished = self._loop.create_future()
+        self._watcher = CodeWatcher(self._code_changed) if self._reload else None
+        async with contextlib.AsyncExitStack() as stack:
+            Provider._running += 1
+            stack.push_async_callback(self._release_forkserver)
+            warm_up(PRELOAD)
+            stack.push_async_callback(self._keeper.stop)
+            await self._keeper.start()
+            await self._serve(stack)
+            reason = await self._finished
+        self._show(ProviderEnded(reason))
+        return reason
+
+    def leave(self, reason: str) -> None:
+        """Stop every service, then the provider; from the loop."""
+        self._post(LeaveAsked(reason))
+
+    def leave_now(self, reason: str) -> None:
+        """Kill every service and end; from the loop."""
+        if self._finished is not None and not self._finished.done():
+            self._finished.set_result(reason)
+
+    def restart_services(self, instances: Iterable[str], files: Iterable[str] = ()) -> None:
+        """Restart what stems from these service directories and is up or has failed; from the loop."""
+        names = tuple(instances)
+        self._show(CodeChanged(names, tuple(files)))
+        self._post(RestartAsked(frozenset(names)))
+
+    # -- coming and going ----------------------------------------------------------------------
+
+    async def _serve(self, stack: contextlib.AsyncExitStack) -> None:
+        conf = self.conf
+        speaking = AsyncBus(conf.front_end_endpoint, conf.backend_endpoint, service_name="context")
+        hearing = AsyncBus(conf.front_end_endpoint, conf.backend_endpoint, service_name="context")
+        stack.push_async_callback(speaking.close)
+        stack.push_async_callback(hearing.close)
+        ears = Ears(speaking, hearing, self._roots, self._post, self._show)
+        await speaking.connect(CONNECT_TIMEOUT)
+        await hearing.connect(CONNECT_TIMEOUT)
+        await ears.open()
+        stack.push_async_callback(ears.close)
+        voice = self._voice = Voice(speaking, conf, self._engine.table)
+        stack.push_async_callback(voice.finish)
+        self._spawner.start()
+        stack.push_async_callback(self._spawner.close)
+        self._watch_forwarder(stack)
+        self._watch_code(stack)
+        self._watch_signals(stack)
+        self._show(
+            ProviderReady(
+                conf.context_id,
+                conf.task_log_name,
+                conf.backend_endpoint,
+                conf.front_end_endpoint,
+                len(conf.services),
+                self._keeper.pid,
+            )
+        )
+        if self._transaction:
+            self._post(CommandReceived("start", self._transaction, conf.context_id))
+
+    async def _release_forkserver(self) -> None:
+        Provider._running -= 1
+        if not Provider._running:
+            await asyncio.to_thread(shut_down)
+
+    def _watch_forwarder(self, stack: contextlib.AsyncExitStack) -> None:
+        heartbeat = Heartbeat(self.conf.front_end_endpoint, self._forwarder_lost, self._forwarder_found)
+        heartbeat.start()
+        stack.callback(heartbeat.close)
+
+    def _watch_code(self, stack: contextlib.AsyncExitStack) -> None:
+        if self._watcher is None:
+            return
+        for service in self.conf.services:
+            self._watch_service(service)
+        task = asyncio.create_task(self._watcher.watch(), name="code-watcher")
+        stack.push_async_callback(_cancel, task)
+
+    def _watch_service(self, service: TaskServiceConf) -> None:
+        if self._watcher is not None and service.location:
+            self._watcher.add(self._roots.resolve(service) / service.instance, service.instance)
+
+    def _watch_signals(self, stack: contextlib.AsyncExitStack) -> None:
+        if not self._signals:
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._signalled, number)
+            stack.callback(loop.remove_signal_handler, number)
+
+    def _signalled(self, number: signal.Signals) -> None:
+        if self._engine.is_leaving:
+            self.leave_now(f"{number.name} again")
+        else:
+            self.leave(number.name)
+
+    # -- what others notice --------------------------------------------------------------------
+
+    def _code_changed(self, instances: tuple[str, ...], files: tuple[str, ...]) -> None:
+        self.restart_services(instances, files)
+
+    def _forwarder_lost(self) -> None:
+        # Its death breaks connections too, but that is the keeper's to tell.
+        assert self._loop is not None
+        self._loop.call_later(VERDICT_AFTER, self._forwarder_verdict, self._keeper.pid)
+
+    def _forwarder_verdict(self, pid: int) -> None:
+        if self._keeper.is_alive and self._keeper.pid == pid:
+            self._frozen = pid
+            self._show(ForwarderChanged(ForwarderState.FROZEN, pid, "it does not answer"))
+
+    def _forwarder_found(self) -> None:
+        if self._frozen == self._keeper.pid:
+            self._show(ForwarderChanged(ForwarderState.THAWED, self._frozen))
+        self._frozen = 0
+
+    # -- events and instructions ---------------------------------------------------------------
+
+    def _show(self, event: ProviderEvent) -> None:
+        try:
+            self._on_event(event)
+        except Exception:  # noqa: BLE001  # the border to a hook
+            _log.exception("a hook failed: event=%s", type(event).__name__)
+
+    def _post(self, event: Event) -> None:
+        """Let the engine take an event in, after those that came before."""
+        self._inbox.append(event)
+        if self._is_busy:
+            return
+        assert self._loop is not None
+        self._is_busy = True
+        try:
+            while self._inbox:
+                for instruction in self._engine.handle(self._inbox.popleft(), self._loop.time()):
+                    self._carry_out(instruction)
+        finally:
+            self._is_busy = False
+
+    def _carry_out(self, instruction: Instruction) -> None:
+        assert self._voice is not None
+        assert self._loop is not None
+        match instruction:
+            case Trace(event):
+                self._show(event)
+            case Broadcast(transaction):
+                self._voice.broadcast(transaction)
+            case SetTimer(key, number, timer, at):
+                self._loop.call_at(at, self._post, DeadlineReached(key, number, timer))
+            case SpawnChild():
+                self._watch_service(instruction.conf)
+                self._spawner.spawn(instruction)
+            case TellService():
+                self._spawner.tell(instruction)
+            case EndChild():
+                self._spawner.end(instruction)
+            case PublishProcess():
+                self._voice.process(instruction)
+            case PublishReport():
+                self._voice.report(instruction)
+            case SendAnswer():
+                self._voice.answer(instruction)
+            case SendRecord():
+                self._voice.record(instruction)
+            case Finish(reason):
+                self.leave_now(reason)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])

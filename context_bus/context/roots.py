@@ -1,0 +1,49 @@
+"""Where a context's services may come from. Knows paths; must not import anything from them.
+
+A command on the bus names a directory to run code from, so the directory has to be one that the user
+of the provider has trusted: where the file's own services are, beside the file, or named by a flag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from context_bus.config.locations import allowed_roots, is_allowed, resolve_location
+from context_bus.config.model import ContextConf, TaskServiceConf
+
+
+class Roots:
+    """The directories that a provider trusts.
+
+    Args:
+        conf: The context file.
+        allowed: Directories that the user names besides; relative ones start at the working directory.
+    """
+
+    def __init__(self, conf: ContextConf, allowed: Iterable[str | Path] = ()) -> None:
+        self._file = conf.file
+        self._roots = tuple(
+            dict.fromkeys([*allowed_roots(conf), *(Path(each).resolve() for each in allowed)])
+        )
+
+    def resolve(self, service: TaskServiceConf) -> Path:
+        """Directory that holds the directory of a service, absolute."""
+        return resolve_location(self._file, service.location)
+
+    def refuse(self, service: TaskServiceConf) -> str:
+        """Judge where a service comes from.
+
+        Returns:
+            Why it is refused; empty if it is not.
+        """
+        if not service.location:
+            return f"service {service.id} has no location; name the directory that holds {service.instance}/"
+        location = self.resolve(service)
+        if is_allowed(location / service.instance, self._roots):
+            return ""
+        roots = ", ".join(map(str, self._roots)) or "none"
+        return (
+            f"location {location} of service {service.id} is outside the allowed directories ({roots}); "
+            f"start the provider with --allow_location={location} if it is to be trusted"
+        )

@@ -1,0 +1,154 @@
+"""What the provider says on the bus. Knows the bus and the wire; must not know why.
+
+Nothing here waits for the bus: what the forwarder does not take is counted and logged. An answer goes
+to an inbox that has just been subscribed to, so it waits until that subscription has come through; the
+table of the context is sent at most ten times a second, for it grows with the context.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from context_bus.bus.aio import AsyncBus
+from context_bus.config.image import service_to_image
+from context_bus.config.model import PROCESS_TOPIC, ContextConf
+from context_bus.context.commands import STATE_TOPIC
+from context_bus.context.instructions import (
+    PublishProcess,
+    PublishReport,
+    SendAnswer,
+    SendRecord,
+)
+from context_bus.context.table import Table
+from context_bus.errors import FrameError, NobodyListens, SendTimeout
+from context_bus.kernel.message import Header, Message
+from context_bus.service.reports import CONTEXT_INFO, CONTROL_TOPIC
+
+_log = logging.getLogger(__name__)
+
+#: Seconds between two broadcasts of the table.
+INFO_EVERY = 0.1
+#: Seconds a commander has for its inbox to be known here.
+INBOX_TIMEOUT = 2.0
+
+
+class Voice:
+    """Speaks for one provider.
+
+    Args:
+        bus: Its node, connected.
+        conf: Its context file.
+        table: What the broadcasts show.
+    """
+
+    def __init__(self, bus: AsyncBus, conf: ContextConf, table: Table) -> None:
+        self._bus, self._conf, self._table = bus, conf, table
+        #: Messages that the forwarder did not take.
+        self.unsent = 0
+        self._inboxes: dict[str, deque[Message[object]]] = {}
+        self._errands: set[asyncio.Task[None]] = set()
+        self._last_info = float("-inf")
+        self._info: asyncio.TimerHandle | None = None
+        self._changed = ""
+
+    def process(self, order: PublishProcess) -> None:
+        """Publish what is asked of a service."""
+        key, conf = order.key, order.conf
+        body: dict[str, object] = dict(
+            service_to_image(conf, action=order.action, transaction=key.transaction)
+        )
+        header = Header(order.action, key.service_id, conf.service_name, key.transaction)
+        header.sender = self._bus.publisher.sender
+        if order.cause is not None:
+            header.cause = order.cause
+        body["header"] = header
+        self._try(lambda: self._bus.publisher.send(PROCESS_TOPIC, msgspec.json.encode(body)))
+
+    def report(self, report: PublishReport) -> None:
+        """Report on behalf of a service."""
+        key = report.key
+        header = Header(report.action, key.service_id, report.conf.service_name, key.transaction)
+        self._send(CONTROL_TOPIC, Message(header, {"status": report.status}))
+
+    def answer(self, answer: SendAnswer) -> None:
+        """Answer a commander."""
+        header = Header(str(answer.kind), self._conf.context_id, "context", answer.answer.transaction)
+        header.request_id = answer.reply.request_id
+        self._deliver(answer.reply.topic, Message(header, answer.answer))
+
+    def record(self, reply: SendRecord) -> None:
+        """Answer a query: on its topic, where older clients look, and to who asked for it."""
+        self._send(STATE_TOPIC, self._record(reply))
+        if reply.reply.topic:
+            message = self._record(reply)
+            message.header.request_id = reply.reply.request_id
+            self._deliver(reply.reply.topic, message)
+
+    @staticmethod
+    def _record(reply: SendRecord) -> Message[object]:
+        return Message(Header("reply_context", "", "state", reply.transaction), reply.record)
+
+    def broadcast(self, transaction: str) -> None:
+        """Send the table, now or as soon as that is not too often."""
+        self._changed = transaction
+        if self._info is None:
+            loop = asyncio.get_running_loop()
+            at = max(loop.time(), self._last_info + INFO_EVERY)
+            self._info = loop.call_at(at, self._send_info)
+
+    def _send_info(self) -> None:
+        self._info = None
+        self._last_info = asyncio.get_running_loop().time()
+        status = {"data": self._table.records(), "device_action": CONTEXT_INFO, "result": "success"}
+        header = Header("update", self._conf.context_id, "context", self._changed)
+        self._send(CONTROL_TOPIC, Message(header, {"status": status}))
+
+    async def finish(self) -> None:
+        """Say what is left to say."""
+        if self._info is not None:
+            self._info.cancel()
+            self._send_info()
+        if self._errands:
+            await asyncio.wait(self._errands)
+
+    # -- how -----------------------------------------------------------------------------------
+
+    def _deliver(self, topic: str, message: Message[object]) -> None:
+        """Send to an inbox, in order, once it is known that somebody listens there."""
+        waiting = self._inboxes.get(topic)
+        if waiting is not None:
+            waiting.append(message)
+        elif self._bus.publisher.has_subscriber(topic):
+            self._send(topic, message, numbered=False)
+        else:
+            self._inboxes[topic] = deque([message])
+            errand = asyncio.create_task(self._wait_for(topic), name=f"answer-{topic}")
+            self._errands.add(errand)
+            errand.add_done_callback(self._errands.discard)
+
+    async def _wait_for(self, topic: str) -> None:
+        try:
+            await self._bus.wait_for_subscriber(topic, INBOX_TIMEOUT)
+        except NobodyListens:
+            _log.info("commander is gone: reply_to=%s answers=%d", topic, len(self._inboxes[topic]))
+            del self._inboxes[topic]
+            return
+        for message in self._inboxes.pop(topic):
+            self._send(topic, message, numbered=False)
+
+    def _send(self, topic: str, message: Message[object], *, numbered: bool = True) -> None:
+        self._try(lambda: self._bus.publisher.send_message(topic, message, numbered=numbered))
+
+    def _try(self, send: Callable[[], None]) -> None:
+        try:
+            send()
+        except SendTimeout as error:
+            self.unsent += 1
+            _log.warning("not sent: count=%d reason=%s", self.unsent, error)
+        except FrameError as error:  # a reply_to that no topic can have
+            _log.info("not sent: reason=%s", error)
