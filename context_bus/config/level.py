@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from context_bus.config.faults import FaultList, nearest
 from context_bus.config.node import Node
 
+#: Unknown names of one element that are looked at one by one; old files have a few, junk has thousands.
+MAX_UNKNOWN = 20
+
 
 class Level:
     """One element and its place.
@@ -25,9 +28,12 @@ class Level:
         self.path = path
         self.faults = faults
         self._asked: list[str] = []
+        self._parts: dict[str, list[Node]] = {}
+        for child in node.children:
+            self._parts.setdefault(child.tag, []).append(child)
 
     def __contains__(self, name: str) -> bool:
-        return name in self.node.attributes or bool(self.node.named(name))
+        return name in self.node.attributes or name in self._parts
 
     def at(self, name: str) -> str:
         """Path of a part."""
@@ -35,7 +41,7 @@ class Level:
 
     def line(self, name: str) -> int:
         """Line of a part; of the element itself if the part is an attribute or absent."""
-        found = self.node.named(name)
+        found = self._parts.get(name)
         return found[0].line if found else self.node.line
 
     def fault(self, name: str, message: str, remedy: str = "") -> None:
@@ -51,7 +57,7 @@ class Level:
     def text(self, name: str, default: str = "") -> str:
         """Text of an optional part; the default if it is absent or empty."""
         self._asked.append(name)
-        found = [node for node in self.node.named(name) if self._is_text(node)]
+        found = [node for node in self._named(name) if self._is_text(node)]
         given = [node.text for node in found]
         if name in self.node.attributes:
             given.insert(0, self.node.attributes[name])
@@ -64,7 +70,7 @@ class Level:
     def texts(self, name: str) -> list[str]:
         """Texts of a part that may be repeated."""
         self._asked.append(name)
-        given = [node.text for node in self.node.named(name) if self._is_text(node)]
+        given = [node.text for node in self._named(name) if self._is_text(node)]
         if name in self.node.attributes:
             given.insert(0, self.node.attributes[name])
         return given
@@ -72,11 +78,11 @@ class Level:
     def required(self, name: str, remedy: str = "") -> str:
         """Text of a part that must be there and not empty; empty after noting the fault."""
         text = self.text(name)
-        if text or any(child.children for child in self.node.named(name)):
+        if text or any(child.children for child in self._named(name)):
             return text
         if name in self:
             self.fault(name, "is empty", remedy)
-        elif not any(nearest(tag, [name]) for tag in self._names()):
+        elif not any(nearest(tag, [name]) for tag in self._names()[:MAX_UNKNOWN]):
             # A slip of the pen is reported once, as a slip, by `finish`.
             self.fault("", f"<{name}> is missing", remedy)
         return ""
@@ -97,7 +103,7 @@ class Level:
         self._asked.append(name)
         if name in self.node.attributes:
             self.fault("", f'"{name}" is an element, not an attribute', f"write <{name}>...</{name}>")
-        return [Level(node, self.at(name), self.faults) for node in self.node.named(name)]
+        return [Level(node, self.at(name), self.faults) for node in self._named(name)]
 
     def finish(self, homes: Mapping[str, str] | None = None) -> None:
         """Report every part that was not asked for.
@@ -108,9 +114,11 @@ class Level:
         """
         if self.node.text and self._asked:
             self.warn("", f'the text "{self.node.text[:40]}" beside its elements is ignored', "remove it")
-        for name in self._names():
-            if name in self._asked:
-                continue
+        unknown = [name for name in self._names() if name not in self._asked]
+        if len(unknown) > MAX_UNKNOWN:
+            self.fault("", f"{len(unknown)} unknown names, {', '.join(unknown[:3])} and so on")
+            return
+        for name in unknown:
             near = nearest(name, self._asked)
             if near and near not in self:
                 self.fault(name, f'unknown name "{name}"', f'did you mean "{near}"?')
@@ -122,8 +130,10 @@ class Level:
                 self.warn(name, "unknown, ignored", f"known here: {', '.join(dict.fromkeys(self._asked))}")
 
     def _names(self) -> list[str]:
-        names = [*self.node.attributes, *(child.tag for child in self.node.children)]
-        return list(dict.fromkeys(names))
+        return list(dict.fromkeys([*self.node.attributes, *self._parts]))
+
+    def _named(self, name: str) -> list[Node]:
+        return self._parts.get(name, [])
 
     def _is_text(self, node: Node) -> bool:
         if node.children:

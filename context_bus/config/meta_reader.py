@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from context_bus.config.address import parse_port
-from context_bus.config.faults import FaultList, did_you_mean, nearest
+from context_bus.config.faults import FaultList, did_you_mean
 from context_bus.config.level import Level
 from context_bus.config.model import (
     DEFAULT_CONTEXT_ID,
@@ -78,14 +78,13 @@ def read_meta_node(node: Node, faults: FaultList) -> MetaConf:
 
 
 def _check_calls(calls: Calls, faults: FaultList) -> None:
-    """A near id is a slip; any other may be that of a service already in the context."""
+    """Only a warning: the id may be that of a service which the context has already."""
     for call in calls.called:
         if call.id in calls.defined:
             continue
         message = f'no service of this list has the id "{call.id}"'
-        remedy = did_you_mean(call.id, calls.defined)
-        note = faults.fault if nearest(call.id, calls.defined) else faults.warn
-        note(message, remedy, line=call.line, element=call.element)
+        remedy = "fine if the context has it already; " + did_you_mean(call.id, calls.defined)
+        faults.warn(message, remedy, line=call.line, element=call.element)
 
 
 def _read_service(node: Node, faults: FaultList, calls: Calls, place: int) -> MetaService:

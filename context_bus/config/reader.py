@@ -298,13 +298,13 @@ def _check_pair(
     outer, inner = addresses.get(connect), addresses.get(bind)
     if not outer or not inner:
         return
-    if outer.transport != inner.transport or outer.port != inner.port:
+    if _meeting_place(outer) != _meeting_place(inner):
         level.fault(
             bind,
-            f"does not meet {connect}: {_name(inner)} here, {_name(outer)} there",
+            f"does not meet {connect}: {_meeting_place(inner)} here, {_meeting_place(outer)} there",
             f"{who} to {connect}, which the forwarder binds as {bind}: give both the same port",
         )
 
 
-def _name(address: Address) -> str:
+def _meeting_place(address: Address) -> str:
     return f"port {address.port}" if address.transport == "tcp" else f"ipc path {address.host}"

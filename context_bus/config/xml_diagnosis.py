@@ -17,6 +17,8 @@ from context_bus.config.faults import FaultList, nearest
 
 #: Faults reported of one file; more only repeat.
 MAX_FAULTS = 20
+#: Characters of a line that no person wrote.
+LONG_LINE = 1000
 
 # Unfinished comments and the like swallow the rest, and no tag may hold "<": so the scan is linear.
 _TOKEN = re.compile(
@@ -107,17 +109,16 @@ def diagnose(data: bytes, faults: FaultList) -> None:
         return
     found = FaultList(faults.file)
     horizon = _explain_log(data, found)
-    balance = FaultList(faults.file)
-    _balance(tags, balance)
-    for fault in balance.faults:
-        if fault.line <= horizon:
-            found.fault(fault.message, fault.remedy, line=fault.line)
+    still_open = _balance([tag for tag in tags if tag.line <= horizon], found)
+    if horizon == float("inf"):
+        for tag in still_open:
+            found.fault(f"<{tag.name}> is never closed", f"write </{tag.name}> at its end", line=tag.line)
     if not found.faults:
         _repeat_log(data, found)
     everything = found.sorted_faults()
     faults.faults.extend(everything[:MAX_FAULTS])
     if len(everything) > MAX_FAULTS:
-        faults.fault(f"and {len(everything) - MAX_FAULTS} more faults like these", line=everything[-1].line)
+        faults.fault("and more faults like these", "mend these first", line=everything[MAX_FAULTS].line)
 
 
 def scan(text: str) -> Iterator[_Tag]:
@@ -135,7 +136,8 @@ def scan(text: str) -> Iterator[_Tag]:
         if not name:
             continue
         end = starts[line] if line < len(starts) else len(text)
-        alone = text[starts[line - 1] : end].strip() == found.group()
+        # A line of a megabyte must not be copied for every tag in it.
+        alone = end - starts[line - 1] < LONG_LINE and text[starts[line - 1] : end].strip() == found.group()
         kind = "close" if found["close"] else "empty" if (found["rest"] or "").endswith("/") else "open"
         yield _Tag(kind, name, line, alone)
 
@@ -206,31 +208,39 @@ def _repeat_log(data: bytes, faults: FaultList) -> None:
     faults.fault(said, remedy, line=line)
 
 
-def _balance(tags: list[_Tag], faults: FaultList) -> None:
-    """Note every tag that closes nothing and every element that nobody closes."""
+def _balance(tags: list[_Tag], faults: FaultList) -> list[_Tag]:
+    """Note every tag that closes nothing and every element that its parent's end cuts off.
+
+    Returns:
+        The elements still open at the end.
+    """
     stack: list[_Tag] = []
     root_end = 0
     previous: _Tag | None = None
+    wrong = 0
     for tag in tags:
         if tag.kind != "close" and root_end and not stack:
             message = f"<{tag.name}> stands after the end of the root element (line {root_end})"
             faults.fault(message, "a file has one root element", line=tag.line)
-            return
+            break
         if tag.kind == "open":
             stack.append(tag)
+        elif tag.kind == "close" and stack and stack[-1].name == tag.name:
+            stack.pop()
         elif tag.kind == "close":
             _close(tag, stack, previous, faults)
+            wrong += 1
+            if wrong > MAX_FAULTS:
+                break
         if not stack and (tag.kind != "close" or not root_end):
             root_end = tag.line
         previous = tag
-    for tag in reversed(stack):
-        faults.fault(f"<{tag.name}> is never closed", f"write </{tag.name}> at its end", line=tag.line)
+    return stack
 
 
 def _close(tag: _Tag, stack: list[_Tag], previous: _Tag | None, faults: FaultList) -> None:
-    if stack and stack[-1].name == tag.name:
-        stack.pop()
-    elif any(opened.name == tag.name for opened in stack):
+    """Say what a closing tag means that is not that of the innermost element."""
+    if any(opened.name == tag.name for opened in stack):
         while stack[-1].name != tag.name:
             lost = stack.pop()
             remedy = f"write </{lost.name}> before </{tag.name}> of line {tag.line}"

@@ -62,7 +62,7 @@ def parse_yaml(data: bytes, faults: FaultList) -> Node | None:
         mark: yaml.Mark | None = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
         line = mark.line + 1 if mark is not None else 0
-        faults.fault(f"not YAML: {reason}", _remedy(str(reason)), line=line)
+        faults.fault(f"not YAML: {reason}", _remedy(data, line), line=line)
         return None
     except UnicodeDecodeError as error:
         faults.fault(f"not YAML: byte {error.start} is not {error.encoding}", "save the file as UTF-8")
@@ -73,10 +73,10 @@ def parse_yaml(data: bytes, faults: FaultList) -> Node | None:
     return None
 
 
-def _remedy(reason: str) -> str:
-    if "\\t" in reason or "tab" in reason:
-        return "indent with blanks, not tabs"
-    return ""
+def _remedy(data: bytes, line: int) -> str:
+    text = b"".join(data.splitlines()[line - 1 : line]) if line else b""
+    indentation = text[: len(text) - len(text.lstrip())]
+    return "indent with blanks, not tabs" if b"\t" in indentation else ""
 
 
 def _events(data: bytes) -> Iterator[Event]:
@@ -187,4 +187,6 @@ class _Builder:
         return parent.tag if parent.is_list else parent.key or ""
 
     def _path(self) -> str:
-        return "/".join(part.tag for part in self._stack[3:] if part.tag and not part.is_list)
+        """Path of the value that comes next, without the root."""
+        tags = [part.tag for part in self._stack[3:] if not part.is_list]
+        return "/".join([*tags, self._name()] if len(self._stack) > 2 else tags)
