@@ -1,1 +1,1 @@
-"""Topics, frames and sockets: publish, subscribe, request, forward. Must not know services, contexts or configuration."""
+"""Topics, frames, sockets: publish, subscribe, request, forward. Must not know services, contexts, configuration."""
