@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hypothesis import strategies as st
+
 from context_bus.config.model import Action, MetaConf, MetaService, TaskType, Transition, Trigger
+from context_bus.config.node import illegal_character
 
 #: A list as the original package's own test had it: a task that ends and starts a deferred one, and a loop.
 MORNING = """<?xml version="1.0" encoding="utf-8"?>
@@ -56,6 +59,12 @@ MORNING = """<?xml version="1.0" encoding="utf-8"?>
   </Service>
 </MetaServiceConf>
 """
+
+#: Free text as XML can carry it; what has a meaning in Python, XML or Jinja comes often.
+TEXTS = (
+    st.text(st.sampled_from("\"\\'\n&<>{}%#aN \u202e"), max_size=20)
+    | st.text(st.characters(exclude_categories=["Cs"]))
+).filter(lambda text: not illegal_character(text))
 
 
 def morning(home: Path) -> str:

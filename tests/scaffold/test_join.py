@@ -9,14 +9,12 @@ from hypothesis import strategies as st
 
 from context_bus.config.load import parse_context
 from context_bus.config.model import ContextConf, MetaService
-from context_bus.config.node import illegal_character
 from context_bus.scaffold.join import join_context
 from context_bus.scaffold.layout import context_of, layout_of
 from context_bus.scaffold.names import faults_of
-from tests.scaffold.lists import chain, service, service_list
+from tests.scaffold.lists import TEXTS, chain, service, service_list
 
 HOME = Path("/home/me")
-TEXTS = st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: not illegal_character(text))
 
 
 def wanted(*services: MetaService, **changes: object) -> ContextConf:

@@ -6,18 +6,16 @@ import ast
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from context_bus.config.model import TaskType
-from context_bus.config.node import illegal_character
 from context_bus.scaffold.layout import layout_of
 from context_bus.scaffold.names import faults_of
 from context_bus.scaffold.render import WIDTH, docstring, render
-from tests.scaffold.lists import service, service_list
+from tests.scaffold.lists import TEXTS, service, service_list
 
 HOME = Path("/home/me")
-TEXTS = st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: not illegal_character(text))
 
 
 def texts_of(*services: object, asynchronous: bool = False) -> dict[str, str]:
@@ -94,6 +92,14 @@ def test_configuration_of_some_instances_is_optional() -> None:
 
 
 @given(TEXTS)
+@example('"')
+@example('a"')
+@example('""""')
+@example("\\")
+@example('\\"')
+@example("\\N{it} \\x \\u")
+@example('word """ ' * 30)
+@example("{{ x }} {% raw %} {#")
 def test_docstring_compiles_whatever_it_holds(text: str) -> None:
     """The text, its white space folded, is what Python reads; nothing of it becomes code."""
     source = f"class A:\n    {docstring(text, indent=4)}\n"
