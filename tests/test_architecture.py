@@ -42,11 +42,12 @@ def test_no_room_is_named_for_leftovers() -> None:
 
 def test_inside_nobody_imports_the_public_face() -> None:
     """Inside the package one imports from the file that defines."""
-    offenders = []
-    for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module == "context_bus":
-                offenders.append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
+    offenders = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module == "context_bus"
+    ]
     assert not offenders
 
 

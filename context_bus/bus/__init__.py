@@ -1,1 +1,1 @@
-"""Topics, frames, sockets: publish, subscribe, request, forward. Must not know services, contexts, configuration."""
+"""Topics, frames and sockets: publish, subscribe, request, forward. Must not know services or contexts."""

@@ -1,1 +1,1 @@
-"""What tests of services need: a bus on free ports, a clock to turn, a wait that reports; nobody inside imports it."""
+"""What tests of services need: a bus on free ports, a clock to turn, a wait that reports. Shipped."""
