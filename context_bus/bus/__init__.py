@@ -1,1 +1,4 @@
-"""Topics, frames and sockets: publish, subscribe, request, forward. Must not know services or contexts."""
+"""Topics, frames and sockets: publish, subscribe, request, forward.
+
+Must not know services, contexts or configuration.
+"""

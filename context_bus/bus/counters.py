@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-
-import msgspec
 
 #: Senders remembered per topic; the longest known go first. Short-lived commands are senders too.
 SENDERS = 4096
@@ -20,18 +17,30 @@ WARN_EVERY = 1.0
 _log = logging.getLogger(__name__)
 
 
-class Flow(msgspec.Struct, gc=False):
+class Flow:
     """What one sender's messages of one topic came to.
 
+    Written for each message, so it holds as little as can be: what was received follows from the rest.
+
     Args:
-        received: Messages that arrived.
-        lost: Messages known to be missing.
-        expected: Number of the next one.
+        first: Number of the first message that arrived.
     """
 
-    received: int = 0
-    lost: int = 0
-    expected: int = 0
+    __slots__ = ("expected", "extra", "first", "lost")
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        #: Number of the next message.
+        self.expected = first
+        #: Messages known to be missing.
+        self.lost = 0
+        #: Messages that arrived again or too late to be counted by number.
+        self.extra = 0
+
+    @property
+    def received(self) -> int:
+        """Messages that arrived."""
+        return self.expected - self.first - self.lost + self.extra
 
 
 class Counters:
@@ -42,13 +51,23 @@ class Counters:
         silent: Do not warn: what a conflating socket leaves out is meant.
     """
 
-    __slots__ = ("_warned", "dropped_flows", "flows", "rejected", "silent", "topic", "unnumbered")
+    __slots__ = (
+        "_warned",
+        "flows",
+        "forgotten_lost",
+        "forgotten_received",
+        "rejected",
+        "silent",
+        "topic",
+        "unnumbered",
+    )
 
     def __init__(self, topic: str, *, silent: bool = False) -> None:
         self.topic = topic
         self.silent = silent
         self.flows: dict[str, Flow] = {}
-        self.dropped_flows = Flow()
+        self.forgotten_lost = 0
+        self.forgotten_received = 0
         self.rejected = 0
         self.unnumbered = 0
         self._warned = 0.0
@@ -60,22 +79,22 @@ class Counters:
             # The first message of a sender sets the mark: what it sent before we listened is not lost.
             flow = self._new_flow(sender, sequence)
         missing = sequence - flow.expected
-        flow.received += count
-        if missing > 0:
-            flow.lost += missing
-            self._warn(sender, missing)
-        elif missing < 0:
-            # A number twice or out of order: another forwarder's path, or a replay. It does count as received.
-            flow.lost = max(0, flow.lost - count)
-            return
-        flow.expected = sequence + count
+        if missing >= 0:
+            flow.expected = sequence + count
+            if missing:
+                flow.lost += missing
+                self._warn(sender, missing)
+        elif flow.lost >= count:  # late, after it was taken for lost
+            flow.lost -= count
+        else:
+            flow.extra += count
 
     def _new_flow(self, sender: str, sequence: int) -> Flow:
         if len(self.flows) >= SENDERS:
             oldest = self.flows.pop(next(iter(self.flows)))
-            self.dropped_flows.received += oldest.received
-            self.dropped_flows.lost += oldest.lost
-        flow = self.flows[sender] = Flow(expected=sequence)
+            self.forgotten_received += oldest.received
+            self.forgotten_lost += oldest.lost
+        flow = self.flows[sender] = Flow(sequence)
         return flow
 
     def _warn(self, sender: str, missing: int) -> None:
@@ -87,16 +106,16 @@ class Counters:
             "messages lost: topic=%s sender=%s missing=%d lost=%d", self.topic, sender, missing, self.lost
         )
 
-    def _all(self) -> Iterator[Flow]:
-        yield from list(self.flows.values())
-        yield self.dropped_flows
-
     @property
     def received(self) -> int:
         """Messages that arrived, of all senders."""
-        return self.unnumbered + sum(flow.received for flow in self._all())
+        return (
+            self.unnumbered
+            + self.forgotten_received
+            + sum(flow.received for flow in list(self.flows.values()))
+        )
 
     @property
     def lost(self) -> int:
         """Messages known to be missing, of all senders."""
-        return sum(flow.lost for flow in self._all())
+        return self.forgotten_lost + sum(flow.lost for flow in list(self.flows.values()))

@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from context_bus.bus.counters import Counters
 from context_bus.bus.subscriber import read_envelope
-from context_bus.kernel.message import Frame, Message
+from context_bus.kernel.message import Frame, Header, Message
 
 T = TypeVar("T")
 #: Takes one argument; what it returns, if not None, answers a request. May be ``async def`` on an AsyncBus.
@@ -35,8 +35,8 @@ class Routing(msgspec.Struct, gc=False):
     sequence: int = 0
     sender: str = ""
     batch: int = 0
-    request_id: str | UnsetType = UNSET
-    reply_to: str | UnsetType = UNSET
+    request_id: str | None = None
+    reply_to: str | None = None
 
 
 class Incoming(msgspec.Struct, Generic[T], gc=False):
@@ -159,11 +159,10 @@ class Route:
     def _one(self, spec: Spec, *, counted: bool = True) -> Deliver:
         if spec.kind == "frame":
             return self._frames(spec, counted)
-        counters = self.counters
-        flows, note = counters.flows.get, counters.note
+        flows = self.counters.flows
         decode, handler, is_async = _decoder(spec), spec.handler, spec.is_async
         whole = spec.kind == "message"
-        special, finish = self._special(spec, counted), self._finish
+        special, count, finish = self._special(spec, counted), self._count, self._finish
 
         def deliver(body: bytes) -> Awaitable[None] | None:
             try:
@@ -174,22 +173,28 @@ class Route:
             if header.batch:  # UNSET is false
                 return special(body, None)
             if counted:
-                sequence = header.sequence
-                flow = flows(header.sender)
-                if flow is not None and sequence == flow.expected:
-                    flow.expected = sequence + 1
-                    flow.received += 1
-                elif sequence:
-                    note(header.sender, sequence)
-                else:
-                    counters.unnumbered += 1
-            argument = message if whole else message.content
+                try:
+                    flow = flows[header.sender]
+                    sequence = header.sequence
+                    if sequence == flow.expected:
+                        flow.expected = sequence + 1
+                    else:
+                        count(header)
+                except KeyError:
+                    count(header)
             if header.reply_to:
-                return finish(spec, argument, header.reply_to, header.request_id)
-            outcome = handler(argument)
+                return finish(spec, message if whole else message.content, header.reply_to, header.request_id)
+            outcome = handler(message if whole else message.content)
             return outcome if is_async else None  # type: ignore[return-value]
 
         return deliver
+
+    def _count(self, header: Routing | Header) -> None:
+        """Count a message that is not the next of a known sender."""
+        if header.sequence:
+            self.counters.note(header.sender or "", header.sequence)
+        else:
+            self.counters.unnumbered += 1
 
     def _frames(self, spec: Spec, counted: bool) -> Deliver:
         topic, handler, is_async = self.topic, spec.handler, spec.is_async

@@ -23,16 +23,16 @@ from context_bus.bus import sockets
 from context_bus.bus.endpoint import check_bind
 from context_bus.errors import BusError, EndpointError, NotConnected
 
-#: What happens when a listener is slower than what is published to it. ``drop``: it alone loses messages, beyond
-#: the high-water mark, and counts them. ``block``: nobody loses any, the slowest sets the pace of all.
+#: What happens when a listener is slower than what is published to it. ``drop``: it alone loses messages,
+#: beyond the high-water mark, and counts them. ``block``: nobody loses any, the slowest sets the pace of all.
 Policy = Literal["drop", "block"]
 
 #: Seconds a new forwarder has to say that it is ready.
 READY_TIMEOUT = 20.0
 #: Seconds a forwarder has to end when told to, before it is killed.
 STOP_TIMEOUT = 5.0
-#: Seconds between serving listeners and serving publishers when a forwarder replaces a dead one: what publishers
-#: queued meanwhile has to find the listeners back. They try every 1 to 16 ms.
+#: Seconds between serving listeners and serving publishers when a forwarder replaces a dead one: what
+#: publishers queued meanwhile has to find the listeners back. They try every 1 to 16 ms.
 SETTLE = 0.05
 
 
@@ -226,11 +226,11 @@ class Forwarder:
         """Wait until the process of ``begin`` forwards; raises as ``start``."""
         assert self._pipe is not None
         try:
-            answer = self._pipe.recv() if self._pipe.poll(timeout) else ("late", "")
+            answer: tuple[str, ...] = self._pipe.recv() if self._pipe.poll(timeout) else ("late", "")
         except (EOFError, ConnectionError):
             answer = ("gone", "")
         if answer[0] == "ready":
-            _, self.publish_to, self.listen_on = answer
+            self.publish_to, self.listen_on = answer[1:]
             return
         self.kill()
         if answer[0] == "failed":

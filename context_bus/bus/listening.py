@@ -7,6 +7,7 @@ goes to, and what to count. How to wait for the next frame is theirs.
 from __future__ import annotations
 
 import threading
+from typing import Literal
 
 import msgspec
 import zmq
@@ -15,9 +16,11 @@ from context_bus.bus import sockets
 from context_bus.bus.counters import Counters
 from context_bus.bus.dispatch import Answer, Deliver, Route, Spec
 from context_bus.bus.subscriber import topic_filter
-from context_bus.errors import FrameError
+from context_bus.errors import FrameError, NotConnected
 from context_bus.kernel.message import MARK, SEPARATOR, split_frame
 
+#: How a slow handler's messages wait: all of them in order, or the newest alone.
+Delivery = Literal["queue", "conflate"]
 #: Topics remembered by a node that listens to everything; beyond it, it begins anew.
 TOPICS = 100_000
 
@@ -97,7 +100,7 @@ class Channel:
         return deliver
 
     def resolve(self, frame: bytes) -> tuple[Deliver, bytes] | None:
-        """Find the way of a frame whose topic is not in ``routes``; None, and counted, if it is no message."""
+        """Find the way of a frame whose topic is not in ``routes``; None, and counted, if there is none."""
         try:
             topic, body = split_frame(frame)
         except FrameError:
@@ -152,10 +155,8 @@ class Listening:
                 "cannot conflate everything: name the topic of which the newest message is wanted"
             )
         channel = self._conflating_channel(topic) if conflate else self.main
-        known = topic in channel.counters or topic in channel._specs
         channel.add(topic, spec)
-        if not known:
-            channel.socket.subscribe(topic_filter(topic))
+        channel.socket.subscribe(topic_filter(topic))  # the second time costs nothing on the wire
 
     def _conflating_channel(self, topic: str) -> Channel:
         # Conflating keeps one message for all topics of a socket, so each topic has its own.
@@ -206,3 +207,11 @@ def _merged(before: TopicStats | None, counters: Counters, conflate: bool) -> To
 def barrier_filters(tag: str) -> tuple[bytes, bytes]:
     """The two filters of a barrier; see ``Bus.connect``."""
     return (f"{tag}.1".encode() + SEPARATOR, f"{tag}.2".encode() + SEPARATOR)
+
+
+def not_joined(listen_on: str, publish_to: str, timeout: float) -> NotConnected:
+    """Why a barrier was not passed."""
+    return NotConnected(
+        f"no forwarder joins {publish_to} (to publish) with {listen_on} (to listen) within {timeout} s: "
+        "is the context provider running, and are the two addresses not exchanged?"
+    )

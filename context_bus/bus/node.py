@@ -6,29 +6,21 @@ Publishing and requesting work from any thread. Handlers run one at a time in th
 
 from __future__ import annotations
 
-import collections
-import contextlib
+import functools
 import logging
-import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable
-from typing import Any, Literal, TypeVar, overload
-
-import zmq
+from collections.abc import Iterable
+from typing import Any, TypeVar, overload
 
 from context_bus.bus import requests, sockets
 from context_bus.bus.dispatch import Handler, inspect_handler
-from context_bus.bus.listening import BusStats, Channel, Listening, barrier_filters
+from context_bus.bus.listening import BusStats, Delivery, Listening, barrier_filters, not_joined
 from context_bus.bus.publisher import Publisher
-from context_bus.errors import BusError, NotConnected, SendTimeout
+from context_bus.bus.serving import Server
+from context_bus.errors import BusError, SendTimeout
 from context_bus.kernel.message import SEPARATOR
-
-#: How a slow handler's messages wait: all of them in order, or the newest alone.
-Delivery = Literal["queue", "conflate"]
-#: Messages taken from one socket before the others and the order to stop are looked at.
-DRAIN = 256
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -73,11 +65,7 @@ class Bus:
         self._listening = Listening(self._context, listen_on, self._answer, hwm)
         self._requester: requests.Requester | None = None
         self._lock = threading.RLock()
-        self._serving = threading.Lock()
-        self._server = 0
-        self._errands: collections.deque[Callable[[], None]] = collections.deque()
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._stopping = False
+        self._server = Server(self._listening, self.publisher.audience)
         self._connected = False
         self._closed = False
 
@@ -93,48 +81,15 @@ class Bus:
         self._connected = True
 
     def _barrier(self, timeout: float) -> None:
-        # A filter that only we know travels listener -> forwarder -> publisher. The first proves the way; the
-        # forwarder tells a new publisher of older listeners in any order, but of our second filter after them all.
+        # A filter that only we know travels listener -> forwarder -> publisher. The first proves the way; of
+        # older listeners the forwarder tells a new publisher in any order, but of our second after them all.
         deadline = time.monotonic() + timeout
         for prefix in barrier_filters(f"barrier.{secrets.token_hex(6)}"):
-            self._on_listener(lambda prefix=prefix: self._listening.main.socket.subscribe(prefix))
-            seen = self.publisher.wait_for_filter(prefix, deadline - time.monotonic())
-            self._on_listener(lambda prefix=prefix: self._listening.main.socket.unsubscribe(prefix))
+            self._server.run(functools.partial(self._listening.main.socket.subscribe, prefix))
+            seen = self.publisher.audience.wait(prefix, deadline - time.monotonic())
+            self._server.run(functools.partial(self._listening.main.socket.unsubscribe, prefix))
             if not seen:
-                raise NotConnected(
-                    f"no forwarder joins {self.publish_to} with {self.listen_on} within {timeout} s: is the context "
-                    "provider running, and are the two ports not exchanged?"
-                )
-
-    def _on_listener(self, errand: Callable[[], object]) -> None:
-        """Do something with the listening sockets: here if nobody serves, else in the thread that does."""
-        if self._server == threading.get_ident():
-            errand()
-            return
-        done = threading.Event()
-
-        def run() -> None:
-            try:
-                errand()
-            finally:
-                done.set()
-
-        self._errands.append(run)
-        os.eventfd_write(self._wake, 1)
-        self._run_errands_if_unserved()
-        done.wait()
-
-    def _run_errands_if_unserved(self) -> None:
-        # Whoever lets go of the lock looks once more, so that no errand is left between two who hold it.
-        while self._errands and self._serving.acquire(blocking=False):
-            try:
-                self._run_errands()
-            finally:
-                self._serving.release()
-
-    def _run_errands(self) -> None:
-        while self._errands:
-            self._errands.popleft()()
+                raise not_joined(self.listen_on, self.publish_to, timeout)
 
     def subscribe(
         self,
@@ -165,7 +120,7 @@ class Bus:
         spec = inspect_handler(handler, type)
         if spec.is_async:
             raise TypeError(f"handler {handler!r} is async; use AsyncBus")
-        self._on_listener(lambda: self._listening.add(topic, spec, conflate=policy == "conflate"))
+        self._server.run(lambda: self._listening.add(topic, spec, conflate=policy == "conflate"))
         if self._connected:
             self._barrier(timeout)
 
@@ -194,7 +149,13 @@ class Bus:
         action: str = "request",
     ) -> T: ...
     def request(
-        self, topic: str, content: object, timeout: float = 5.0, type: Any = None, *, action: str = "request"
+        self,
+        topic: str,
+        content: object,
+        timeout: float = 5.0,
+        type: Any = None,
+        *,
+        action: str = "request",
     ) -> Any:
         """Ask, and wait for the first answer; from any thread, also from inside a handler.
 
@@ -228,7 +189,7 @@ class Bus:
             return self._requester
 
     def _answer(self, reply_to: str, request_id: str, outcome: object, error: BaseException | None) -> None:
-        if not self.publisher.wait_for_filter(reply_to.encode() + SEPARATOR, requests.INBOX_TIMEOUT):
+        if not self.publisher.audience.wait(reply_to.encode() + SEPARATOR, requests.INBOX_TIMEOUT):
             _log.info("requester gone: reply_to=%s request_id=%s", reply_to, request_id)
             return
         try:
@@ -244,54 +205,11 @@ class Bus:
         Frames that are no messages are counted, never raised. A handler that raises while it
         answers a request fails that request alone.
         """
-        if not self._serving.acquire(blocking=False):
-            raise BusError("this node is served by another thread already")
-        self._server = threading.get_ident()
-        try:
-            while not self._stopping:
-                self._wait()
-                for channel in self._listening.channels:
-                    self._drain(channel)
-        finally:
-            self._stopping = False
-            self._server = 0
-            self._serving.release()
-            self._run_errands_if_unserved()
-
-    def _wait(self) -> None:
-        items: list[tuple[Any, int]] = [(channel.socket, zmq.POLLIN) for channel in self._listening.channels]
-        items += [(self._wake, zmq.POLLIN), (self.publisher.fileno(), zmq.POLLIN)]
-        for item, _ in zmq.zmq_poll(items):
-            if item == self._wake:
-                with contextlib.suppress(BlockingIOError):
-                    os.eventfd_read(self._wake)
-                self._run_errands()
-            elif item == self.publisher.fileno():
-                self.publisher.read_news()
-
-    @staticmethod
-    def _drain(channel: Channel) -> None:
-        recv, routes, nowait = channel.socket.recv, channel.routes, zmq.DONTWAIT
-        try:
-            for _ in range(DRAIN):
-                frame = recv(nowait)
-                topic, _, body = frame.partition(SEPARATOR)
-                try:
-                    deliver = routes[topic]
-                except KeyError:
-                    found = channel.resolve(frame)
-                    if found is None:
-                        continue
-                    deliver, body = found
-                deliver(body)
-        except zmq.Again:
-            pass
+        self._server.serve()
 
     def stop(self) -> None:
-        """End ``serve`` after the message in hand; from any thread or signal handler, also before it began."""
-        self._stopping = True
-        if not self._closed:
-            os.eventfd_write(self._wake, 1)
+        """End ``serve`` after the message in hand; from any thread, also before it began."""
+        self._server.stop()
 
     def stats(self) -> BusStats:
         """What was sent, received, lost and rejected so far."""
@@ -304,16 +222,13 @@ class Bus:
         with self._lock:
             if self._closed:
                 return
-            self.stop()
-            with self._serving:
-                self._closed = True
-                self._stopping = False
-                if self._requester is not None:
-                    self._requester.close()
-                self._listening.close()
-                self.publisher.close(linger)
-                self._context.term()
-                os.close(self._wake)
+            self._server.close()
+            self._closed = True
+            if self._requester is not None:
+                self._requester.close()
+            self._listening.close()
+            self.publisher.close(linger)
+            self._context.term()
 
     def __enter__(self) -> Bus:
         """Connect."""

@@ -1,25 +1,22 @@
-"""The sending side of a node. Knows sockets and the wire message; must not know handlers.
+"""The sending side of a node. Knows sockets, audience and the wire message; must not know handlers.
 
-The socket is an XPUB: it sees each subscription arrive through the forwarder, so readiness is a fact
-that was read, not a time that was slept. All threads of a node share one publisher, under one lock:
-their messages keep their order, and ZeroMQ permits a socket to change threads behind a full fence.
+All threads of a node share one publisher, under one lock: their messages keep their order, and ZeroMQ
+permits a socket to change threads behind a full fence.
 """
 
 from __future__ import annotations
 
-import functools
-import os
-import select
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import TypedDict, TypeVar, Unpack
 
 import msgspec
 import zmq
 from msgspec import UNSET
 
 from context_bus.bus import sockets
+from context_bus.bus.audience import Audience
 from context_bus.errors import FrameError, NobodyListens, NotConnected, SendTimeout
 from context_bus.kernel.ids import new_sender
 from context_bus.kernel.message import MARK, SEPARATOR, Header, Message
@@ -27,12 +24,26 @@ from context_bus.kernel.message import MARK, SEPARATOR, Header, Message
 #: Seconds after which a send first reads what has arrived: libzmq looks at news about once in a millisecond
 #: while it sends, and would send past a subscription that is already here.
 NEWS_AFTER = 0.0005
-#: Messages that publish_many joins in one frame; beyond it the gain is small and the frame is in the way of others.
+#: Messages that publish_many joins in one frame; with more the gain is small and the frame is in others' way.
 BATCH = 100
 
 _encode = msgspec.json.Encoder().encode
 _time = time.time
 T = TypeVar("T")
+
+
+class HeaderFields(TypedDict, total=False):
+    """Header fields of one message that differ from the publisher's own.
+
+    ``service_id``, ``service_name`` and ``transaction`` say whom the message is about, ``request_id``
+    joins a request with its reply, and ``reply_to`` is the topic on which a reply is expected.
+    """
+
+    service_id: str | None
+    service_name: str | None
+    transaction: str | None
+    request_id: str | None
+    reply_to: str | None
 
 
 class _Lane:
@@ -82,30 +93,22 @@ class Publisher:
         context = zmq_context or self._own_context
         assert context is not None
         self._socket = sockets.publisher_socket(context, endpoint, send_timeout=send_timeout, hwm=hwm)
-        self._fd = self._socket.get(zmq.FD)
-        self._send = self._socket.send
+        # One below zmq.Socket.send, which looks for options we never give: a tenth of the cost of a message.
+        self._send: Callable[[bytes], object] = super(zmq.Socket, self._socket).send
         self._lock = threading.Lock()
-        self._lanes: dict[tuple[str, str], _Lane] = {}
+        # Called by name where every message passes: ``with`` costs twice as much.
+        self._acquire, self._release = self._lock.acquire, self._lock.release
+        #: Who listens, as far as this socket was told.
+        self.audience = Audience(self._socket, self._lock)
+        self._lanes: dict[str, dict[str, _Lane]] = {}
         self._counters: dict[str, list[int]] = {}
-        self._listeners: set[bytes] = set()
-        self._waiting: dict[bytes, list[Callable[[], None]]] = {}
-        self._looked = 0.0
         self._unnumbered = 0
         self._closed = False
 
     # -- sending ---------------------------------------------------------------------------------
 
     def publish(
-        self,
-        topic: str,
-        content: object,
-        *,
-        action: str = "",
-        service_id: str | None = None,
-        service_name: str | None = None,
-        transaction: str | None = None,
-        request_id: str | None = None,
-        reply_to: str | None = None,
+        self, topic: str, content: object, *, action: str = "", **fields: Unpack[HeaderFields]
     ) -> None:
         """Send one message; costs microseconds, waits only while the queue to the forwarder is full.
 
@@ -113,42 +116,53 @@ class Publisher:
             topic: Routing word.
             content: Anything msgspec can write as JSON.
             action: Verb of the header.
-            service_id: In place of the publisher's own; so the next two.
-            service_name: See above.
-            transaction: See above.
-            request_id: Joins a request with its reply.
-            reply_to: Topic on which a reply is expected.
+            fields: Header fields that differ from the publisher's own.
 
         Raises:
             SendTimeout: The queue stayed full for ``send_timeout`` seconds; the message was not sent.
             FrameError: The topic cannot be sent.
         """
-        if not (service_id is service_name is transaction is request_id is reply_to is None):
-            header = Header(
-                action=action,
-                service_id=self.identity.service_id if service_id is None else service_id,
-                service_name=self.identity.service_name if service_name is None else service_name,
-                service_transaction=self.identity.service_transaction if transaction is None else transaction,
-                request_id=request_id or UNSET,
-                reply_to=reply_to or UNSET,
-            )
-            self.send_message(topic, Message(header, content))
+        if fields:
+            self.send_message(topic, Message(self._header(action, **fields), content))
             return
         text = _encode(content)
-        lane = self._lanes.get((topic, action)) or self._lane(topic, action)
-        counter = lane.counter
-        with self._lock:
+        try:
+            lane = self._lanes[action][topic]
+        except KeyError:
+            lane = self._new_lane(topic, action)
+        self._acquire()
+        try:
             now = _time()
-            if not 0.0 <= now - self._looked < NEWS_AFTER:
-                self._read_news(now)
-            number = counter[0] + 1
-            try:
-                self._send(b'%b%d,"sent_at":%b},"content":%b}' % (lane.prefix, number, _encode(now), text))
-            except zmq.ZMQError as error:
-                raise self._failure(error) from None
-            counter[0] = number
-            if self._waiting:  # sending has taken the signal of news off the descriptor
-                self._read_news(now)
+            if not 0.0 <= now - self.audience.looked < NEWS_AFTER:
+                self.audience.read(now)
+            number = lane.counter[0] + 1
+            self._send(b'%b%d,"sent_at":%b},"content":%b}' % (lane.prefix, number, _encode(now), text))
+            lane.counter[0] = number
+            if self.audience.waiting:  # sending has taken the signal of news off the descriptor
+                self.audience.read(now)
+        except zmq.ZMQError as error:
+            raise self._failure(error) from None
+        finally:
+            self._release()
+
+    def _header(
+        self,
+        action: str,
+        service_id: str | None = None,
+        service_name: str | None = None,
+        transaction: str | None = None,
+        request_id: str | None = None,
+        reply_to: str | None = None,
+    ) -> Header:
+        mine = self.identity
+        return Header(
+            action=action,
+            service_id=mine.service_id if service_id is None else service_id,
+            service_name=mine.service_name if service_name is None else service_name,
+            service_transaction=mine.service_transaction if transaction is None else transaction,
+            request_id=request_id or UNSET,
+            reply_to=reply_to or UNSET,
+        )
 
     def publish_many(self, topic: str, contents: Iterable[object], *, action: str = "") -> int:
         """Send many contents, joined in few frames that receivers take apart again; the fastest way.
@@ -164,13 +178,13 @@ class Publisher:
         Raises:
             SendTimeout: As ``publish``; the frames before have been sent.
         """
-        lane = self._lanes.get((topic, action)) or self._lane(topic, action)
+        lane = self._lanes.get(action, {}).get(topic) or self._new_lane(topic, action)
         pending = contents if isinstance(contents, Sequence) else list(contents)
         for start in range(0, len(pending), BATCH):
             part = pending[start : start + BATCH]
             text = _encode(part)
             with self._lock:
-                self._read_news(now := _time())
+                self.audience.read(now := _time())
                 first = lane.counter[0] + 1
                 pieces = (lane.prefix, first, len(part), _encode(now), text)
                 try:
@@ -178,8 +192,8 @@ class Publisher:
                 except zmq.ZMQError as error:
                     raise self._failure(error) from None
                 lane.counter[0] += len(part)
-                if self._waiting:
-                    self._read_news(now)
+                if self.audience.waiting:
+                    self.audience.read(now)
         return len(pending)
 
     def send(self, topic: str, body: bytes) -> None:
@@ -211,15 +225,15 @@ class Publisher:
                 self._unnumbered += 1
 
     def _send_frame(self, frame: bytes) -> None:
-        self._read_news(_time())
+        self.audience.read(_time())
         try:
             self._send(frame)
         except zmq.ZMQError as error:
             raise self._failure(error) from None
-        if self._waiting:  # sending has taken the signal of news off the descriptor
-            self._read_news(_time())
+        if self.audience.waiting:  # sending has taken the signal of news off the descriptor
+            self.audience.read(_time())
 
-    def _lane(self, topic: str, action: str) -> _Lane:
+    def _new_lane(self, topic: str, action: str) -> _Lane:
         identity = self.identity
         fields = {
             "action": action,
@@ -231,14 +245,14 @@ class Publisher:
         prefix = b'%b%b{"header":%b,"sequence":' % (check_topic(topic), SEPARATOR, _encode(fields)[:-1])
         with self._lock:
             lane = _Lane(prefix, self._counters.setdefault(topic, [0]))
-            self._lanes[topic, action] = lane
+            self._lanes.setdefault(action, {})[topic] = lane
         return lane
 
     def _failure(self, error: zmq.ZMQError) -> Exception:
         if error.errno == zmq.EAGAIN:
             return SendTimeout(
-                f"the forwarder at {self.endpoint} took no message for {self.send_timeout} s; it was not sent: "
-                "a listener that is slower than this publisher holds it up, or the forwarder hangs"
+                f"the forwarder at {self.endpoint} took no message for {self.send_timeout} s; this was not "
+                "sent: a listener that is slower than this publisher holds it up, or the forwarder hangs"
             )
         return NotConnected(f"the publisher to {self.endpoint} is closed") if self._closed else error
 
@@ -246,9 +260,7 @@ class Publisher:
 
     def has_subscriber(self, topic: str) -> bool:
         """Whether somebody, anywhere on this bus, is known to listen to exactly this topic."""
-        with self._lock:
-            self._read_news(_time())
-            return topic.encode() + SEPARATOR in self._listeners
+        return self.audience.has(topic.encode() + SEPARATOR)
 
     def wait_for_subscriber(self, topic: str, timeout: float) -> None:
         """Wait until somebody listens to the topic, and that has come through the forwarder to here.
@@ -260,82 +272,8 @@ class Publisher:
         Raises:
             NobodyListens: Nobody listened in time.
         """
-        if not self.wait_for_filter(topic.encode() + SEPARATOR, timeout):
+        if not self.audience.wait(topic.encode() + SEPARATOR, timeout):
             raise NobodyListens(f"nobody listens to topic {topic!r} on the bus at {self.endpoint}")
-
-    def wait_for_filter(self, prefix: bytes, timeout: float) -> bool:
-        """As ``wait_for_subscriber``, for a filter as ZeroMQ has it; says whether it was seen."""
-        wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        signal = functools.partial(os.eventfd_write, wake, 1)
-        try:
-            return self.call_when_heard(prefix, signal) or self._wait(
-                prefix, wake, time.monotonic() + timeout
-            )
-        finally:
-            self.forget_call(prefix, signal)
-            os.close(wake)
-
-    def call_when_heard(self, prefix: bytes, call: Callable[[], None]) -> bool:
-        """Call back, from any thread, when a filter is known; True, and no call, if it is already."""
-        with self._lock:
-            self._read_news(_time())
-            if prefix in self._listeners:
-                return True
-            self._waiting.setdefault(prefix, []).append(call)
-            return False
-
-    def forget_call(self, prefix: bytes, call: Callable[[], None]) -> None:
-        """Take a callback back; safe to repeat."""
-        with self._lock:
-            calls = self._waiting.get(prefix, [])
-            if call in calls:
-                calls.remove(call)
-            if not calls:
-                self._waiting.pop(prefix, None)
-
-    def _wait(self, prefix: bytes, wake: int, deadline: float) -> bool:
-        # Two ways to hear of it: the socket has news, or another thread that sends has read them already.
-        poll = select.poll()
-        poll.register(self._fd, select.POLLIN)
-        poll.register(wake, select.POLLIN)
-        while True:
-            with self._lock:
-                self._read_news(_time())
-                if prefix in self._listeners:
-                    return True
-            left = deadline - time.monotonic()
-            if left <= 0 or self._closed:
-                return False
-            poll.poll(left * 1000)
-
-    def read_news(self) -> None:
-        """Take in subscriptions that have arrived; for loops that wait on ``fileno``."""
-        with self._lock:
-            if not self._closed:
-                self._read_news(_time())
-
-    def fileno(self) -> int:
-        """A descriptor that turns readable when ``read_news`` has something to do."""
-        return self._fd
-
-    def _read_news(self, now: float) -> None:
-        """Take in subscriptions, with the lock held; asking for events is what makes libzmq look."""
-        self._looked = now
-        if self._closed:
-            return
-        sock, listeners = self._socket, self._listeners
-        while sock.get(zmq.EVENTS) & zmq.POLLIN:
-            try:
-                while True:
-                    frame = sock.recv(zmq.DONTWAIT)
-                    if frame[:1] == b"\x01":
-                        listeners.add(frame[1:])
-                        for wake in self._waiting.get(frame[1:], ()):
-                            wake()
-                    elif frame[:1] == b"\x00":
-                        listeners.discard(frame[1:])
-            except zmq.Again:
-                continue
 
     # -- the rest --------------------------------------------------------------------------------
 
@@ -345,11 +283,12 @@ class Publisher:
         return sum(counter[0] for counter in self._counters.values()) + self._unnumbered
 
     def close(self, linger: float = sockets.LINGER) -> None:
-        """Close; with a context of its own, return when what was queued has left, or ``linger`` seconds later."""
+        """Close; with a context of its own, return when all has left, or ``linger`` seconds later."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
+            self.audience.close()
             self._socket.close(round(linger * 1000))
         if self._own_context is not None:
             self._own_context.term()

@@ -7,6 +7,7 @@ any thread, whether or not the node serves, and even from inside a handler.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import secrets
 import threading
@@ -127,11 +128,14 @@ class Requester:
         self._slots: dict[str, _Slot] = {}
         self._numbers = itertools.count(1)
         self._wake = os.eventfd(0, os.EFD_CLOEXEC)
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._wake, zmq.POLLIN)
         self._closed = False
 
     def connect(self, timeout: float) -> None:
         """Wait until answers can arrive; raises NotConnected."""
-        if not self._publisher.wait_for_filter(self.inbox.encode() + SEPARATOR, timeout):
+        if not self._publisher.audience.wait(self.inbox.encode() + SEPARATOR, timeout):
             raise NotConnected(f"no forwarder answers at {self._publisher.endpoint} within {timeout} s")
 
     def request(self, topic: str, content: object, *, action: str, timeout: float, type_: Any) -> Any:
@@ -176,7 +180,7 @@ class Requester:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return
-                zmq.zmq_poll([(self._socket, zmq.POLLIN), (self._wake, zmq.POLLIN)], left * 1000)
+                self._poller.poll(math.ceil(left * 1000))
                 continue
             self._take(frame)
 

@@ -6,27 +6,32 @@ linger. No other file of the package sets an option.
 
 from __future__ import annotations
 
+import errno
+from typing import cast
+
 import zmq
 
 from context_bus.errors import EndpointError
 
-#: Messages a publisher queues for its forwarder; beyond it a send waits. It has to hold what is published while
-#: a dead forwarder is replaced: at 10,000 messages a second, ten seconds.
+#: Messages a publisher queues for its forwarder; beyond it a send waits. It has to hold what is published
+#: while a dead forwarder is replaced: at 10,000 messages a second, ten seconds.
 PUBLISHER_HWM = 100_000
 #: Messages a subscriber queues before the forwarder has to; small, so that memory stands in one place.
-SUBSCRIBER_HWM = 10_000
-#: Messages a dropping forwarder queues for one slow subscriber; beyond it that subscriber alone loses messages.
+SUBSCRIBER_HWM = 1_000
+#: Messages a dropping forwarder queues for one slow subscriber; beyond it that subscriber alone loses some.
 FORWARDER_HWM = 100_000
-#: Messages a blocking forwarder queues for the slowest subscriber before it stops reading from the publishers.
+#: Messages a blocking forwarder queues for the slowest subscriber before it reads no more from publishers.
 BLOCKING_HWM = 1_000
-#: No bound; for subscriptions, which pass the same queues as messages: with 1000, the 1001st of a burst is lost
-#: without a word (libzmq #2258).
+#: Messages a forwarder queues from one publisher before the publisher has to.
+FORWARDER_INTAKE_HWM = 1_000
+#: No bound; for subscriptions, which pass the same queues as messages: with 1000, the 1001st of a burst is
+#: lost without a word (libzmq #2258).
 UNBOUNDED = 0
-#: Milliseconds between attempts of a subscriber to reach its forwarder: it has to be back before the publishers.
+#: Milliseconds between attempts of a subscriber to reach its forwarder: it has to be back before publishers.
 SUBSCRIBER_RECONNECT_MS = 1
-#: Upper bound of the same, doubled at each attempt: many services must not starve the start of a new forwarder.
+#: Upper bound of the same, doubled at each attempt: many services must not starve a forwarder that starts.
 SUBSCRIBER_RECONNECT_MAX_MS = 16
-#: Milliseconds between attempts of a publisher: what it queued in an outage must not run ahead of the listeners.
+#: Milliseconds between attempts of a publisher: what it queued in an outage must not run ahead of listeners.
 PUBLISHER_RECONNECT_MS = 100
 #: Milliseconds after which a peer that accepted the connection but says nothing is given up.
 HANDSHAKE_MS = 2_000
@@ -67,7 +72,6 @@ def subscriber_socket(
     *,
     hwm: int = SUBSCRIBER_HWM,
     conflate: bool = False,
-    heartbeat: tuple[float, float] | None = None,
 ) -> zmq.Socket[bytes]:
     """A connected SUB without subscriptions.
 
@@ -76,8 +80,32 @@ def subscriber_socket(
         endpoint: Where the forwarder serves listeners.
         hwm: Messages to queue here before the forwarder has to.
         conflate: Keep the newest message only; one topic per socket then, since it is one for all topics.
-        heartbeat: Interval and timeout in seconds; a peer that does not answer in time is disconnected.
     """
+    sock = _subscriber(context, hwm)
+    if conflate:
+        sock.set(zmq.CONFLATE, 1)
+    return _connected(sock, endpoint)
+
+
+def monitored_socket(
+    context: zmq.Context[zmq.Socket[bytes]], endpoint: str, *, heartbeat: tuple[float, float], events: int
+) -> tuple[zmq.Socket[bytes], zmq.Socket[bytes]]:
+    """A connected SUB that hears nothing but heartbeats, and the socket that tells how it fares.
+
+    Args:
+        context: The watcher's zmq context.
+        endpoint: Where the forwarder serves listeners.
+        heartbeat: Interval and timeout in seconds; a peer that does not answer in time is disconnected.
+        events: What to tell of.
+    """
+    sock = _subscriber(context, SUBSCRIBER_HWM)
+    sock.heartbeat_ivl, sock.heartbeat_timeout = (round(seconds * 1000) for seconds in heartbeat)
+    monitor = sock.get_monitor_socket(events)
+    monitor.linger = 0
+    return _connected(sock, endpoint), monitor
+
+
+def _subscriber(context: zmq.Context[zmq.Socket[bytes]], hwm: int) -> zmq.Socket[bytes]:
     sock = context.socket(zmq.SUB)
     sock.linger = 0
     sock.rcvhwm = hwm
@@ -85,11 +113,7 @@ def subscriber_socket(
     sock.reconnect_ivl = SUBSCRIBER_RECONNECT_MS
     sock.reconnect_ivl_max = SUBSCRIBER_RECONNECT_MAX_MS
     sock.handshake_ivl = HANDSHAKE_MS
-    if conflate:
-        sock.set(zmq.CONFLATE, 1)
-    if heartbeat is not None:
-        sock.heartbeat_ivl, sock.heartbeat_timeout = (round(seconds * 1000) for seconds in heartbeat)
-    return _connected(sock, endpoint)
+    return sock
 
 
 def forwarder_sockets(
@@ -99,7 +123,7 @@ def forwarder_sockets(
     front, back = context.socket(zmq.XSUB), context.socket(zmq.XPUB)
     for sock in (front, back):
         sock.linger = 0
-    front.rcvhwm = min(hwm, SUBSCRIBER_HWM) if hwm else UNBOUNDED
+    front.rcvhwm = FORWARDER_INTAKE_HWM
     front.sndhwm = UNBOUNDED  # subscriptions on their way to the publishers
     back.sndhwm = hwm
     back.rcvhwm = UNBOUNDED  # subscriptions on their way from the listeners
@@ -118,7 +142,17 @@ def bind(sock: zmq.Socket[bytes], endpoint: str) -> str:
         sock.bind(endpoint)
     except zmq.ZMQError as error:
         raise EndpointError(f"cannot bind {endpoint}: {error.strerror}; {_remedy(error.errno)}") from None
-    return sock.get(zmq.LAST_ENDPOINT).decode().rstrip("\0")
+    return cast(bytes, sock.get(zmq.LAST_ENDPOINT)).decode().rstrip("\0")
+
+
+def descriptor(sock: zmq.Socket[bytes]) -> int:
+    """A descriptor that turns readable when the socket should be looked at; then take all there is."""
+    return cast(int, sock.get(zmq.FD))
+
+
+def is_readable(sock: zmq.Socket[bytes]) -> bool:
+    """Whether a message is there; asking makes libzmq look, which sending does but once in a millisecond."""
+    return bool(cast(int, sock.get(zmq.EVENTS)) & zmq.POLLIN)
 
 
 def _connected(sock: zmq.Socket[bytes], endpoint: str) -> zmq.Socket[bytes]:
@@ -132,9 +166,9 @@ def _connected(sock: zmq.Socket[bytes], endpoint: str) -> zmq.Socket[bytes]:
     return sock
 
 
-def _remedy(errno: int | None) -> str:
-    if errno == zmq.EADDRINUSE:
+def _remedy(number: int | None) -> str:
+    if number == zmq.EADDRINUSE:
         return "another process listens there: end it (`ss -ltnp` names it) or choose another port"
-    if errno == zmq.ENODEV:
+    if number == errno.ENODEV:
         return "this machine has no such address; bind 127.0.0.1 or an address that `ip addr` lists"
     return "expected tcp://<address>:<port> or ipc://<path>"

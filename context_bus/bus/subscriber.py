@@ -1,6 +1,6 @@
 """The receiving side, frame by frame, for tools and for services that dispatch themselves.
 
-Knows sockets, counters and frames; must not know handlers. One thread uses a subscriber: the one that receives.
+Knows sockets, counters and frames; must not know handlers. A subscriber belongs to the thread that receives.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ class Subscriber:
             try:
                 frame = self.socket.recv(zmq.DONTWAIT)
             except zmq.Again:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                if not self.socket.poll(None if left is None else left * 1000):
+                left = -1 if deadline is None else round(max(0.0, deadline - time.monotonic()) * 1000)
+                if not self.socket.poll(left):
                     return None
                 continue
             try:
@@ -131,7 +131,7 @@ class Subscriber:
 
     def fileno(self) -> int:
         """A descriptor that turns readable when ``receive(0)`` should be called until it returns None."""
-        return self.socket.get(zmq.FD)
+        return sockets.descriptor(self.socket)
 
     def close(self) -> None:
         """Close; what has not been received is dropped."""

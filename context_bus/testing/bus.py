@@ -54,7 +54,7 @@ class LocalBus:
         )
         if answer[0] != "ready":
             raise EndpointError(answer[1])
-        _, self.publish_to, self.listen_on = answer
+        self.publish_to, self.listen_on = answer[1], answer[2]
 
     def _run(self, pipe: Connection) -> None:
         with pipe:

@@ -1,0 +1,120 @@
+"""Who listens, as a publisher's own socket tells it. Knows the XPUB socket; must not send.
+
+Each filter anybody sets travels through the forwarder to every publisher, as a frame to be read. So
+readiness is a fact that was read, not a time that was slept.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+
+import zmq
+
+from context_bus.bus import sockets
+
+_time = time.time
+
+
+class Audience:
+    """The filters known to one XPUB socket.
+
+    Args:
+        sock: The socket; others send on it.
+        lock: Held by whoever uses the socket.
+    """
+
+    def __init__(self, sock: zmq.Socket[bytes], lock: threading.Lock) -> None:
+        #: Turns readable when ``refresh`` has something to do, unless a send took that away.
+        self.descriptor = sockets.descriptor(sock)
+        #: Wall clock when the socket was looked at last.
+        self.looked = 0.0
+        #: Who wants to be called at which filter.
+        self.waiting: dict[bytes, list[Callable[[], object]]] = {}
+        self._socket = sock
+        self._lock = lock
+        self._filters: set[bytes] = set()
+        self._closed = False
+
+    def read(self, now: float) -> None:
+        """Take in what has arrived; with the lock held."""
+        self.looked = now
+        if self._closed:
+            return
+        recv, filters = self._socket.recv, self._filters
+        while sockets.is_readable(self._socket):
+            try:
+                while True:
+                    frame = recv(zmq.DONTWAIT)
+                    if frame[:1] == b"\x01":
+                        filters.add(frame[1:])
+                        for call in self.waiting.get(frame[1:], ()):
+                            call()
+                    elif frame[:1] == b"\x00":
+                        filters.discard(frame[1:])
+            except zmq.Again:
+                continue
+
+    def refresh(self) -> None:
+        """Take in what has arrived."""
+        with self._lock:
+            self.read(_time())
+
+    def has(self, prefix: bytes) -> bool:
+        """Whether somebody is known to have set this filter."""
+        with self._lock:
+            self.read(_time())
+            return prefix in self._filters
+
+    def wait(self, prefix: bytes, timeout: float) -> bool:
+        """Wait until somebody has set this filter; says whether it was in time."""
+        wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        signal = functools.partial(os.eventfd_write, wake, 1)
+        try:
+            return self.call_when_heard(prefix, signal) or self._wait(
+                prefix, wake, time.monotonic() + timeout
+            )
+        finally:
+            self.forget_call(prefix, signal)
+            os.close(wake)
+
+    def _wait(self, prefix: bytes, wake: int, deadline: float) -> bool:
+        # Two ways to hear of it: the socket has news, or another thread that sends has read them already.
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLIN)
+        poll.register(wake, select.POLLIN)
+        while not self.has(prefix):
+            left = deadline - time.monotonic()
+            if left <= 0 or self._closed:
+                return False
+            poll.poll(left * 1000)
+        return True
+
+    def call_when_heard(self, prefix: bytes, call: Callable[[], object]) -> bool:
+        """Call back, from any thread, when a filter is known; True, and no call, if it is already."""
+        with self._lock:
+            self.read(_time())
+            if prefix in self._filters:
+                return True
+            self.waiting.setdefault(prefix, []).append(call)
+            return False
+
+    def forget_call(self, prefix: bytes, call: Callable[[], object]) -> None:
+        """Take a callback back; safe to repeat."""
+        with self._lock:
+            calls = self.waiting.get(prefix, [])
+            if call in calls:
+                calls.remove(call)
+            if not calls:
+                self.waiting.pop(prefix, None)
+
+    def close(self) -> None:
+        """Read no more, and let go of all who wait; with the lock held, before the socket is closed."""
+        self._closed = True
+        for calls in self.waiting.values():
+            for call in calls:
+                call()
