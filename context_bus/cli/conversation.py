@@ -15,9 +15,9 @@ import msgspec
 
 from context_bus.bus.publisher import Publisher
 from context_bus.bus.requests import new_inbox
-from context_bus.bus.subscriber import Subscriber, topic_filter
+from context_bus.bus.subscriber import Subscriber
 from context_bus.cli.endpoints import Endpoints
-from context_bus.errors import NotConnected
+from context_bus.errors import NobodyListens, NotConnected
 from context_bus.kernel.ids import new_request
 from context_bus.kernel.message import Header, Message
 
@@ -55,9 +55,11 @@ class Conversation:
         # The second filter comes after all that the forwarder knew when the first one proved the way.
         for topic in (self.inbox, f"{self.inbox}.2"):
             self._subscriber.subscribe(topic)
-            if not self.publisher.wait_for_filter(topic_filter(topic), deadline - time.monotonic()):
+            try:
+                self.publisher.wait_for_subscriber(topic, max(0.0, deadline - time.monotonic()))
+            except NobodyListens:
                 ends = f"{self.endpoints.publish} with {self.endpoints.listen}"
-                raise NotConnected(f"no forwarder joins {ends} within {timeout:g} s")
+                raise NotConnected(f"no forwarder joins {ends} within {timeout:g} s") from None
 
     def is_heard(self, topic: str) -> bool:
         """Whether somebody listens to a topic; exact once the conversation is open."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from dataclasses import dataclass
-from logging.handlers import RotatingFileHandler
+from dataclasses import dataclass, replace
+from logging.handlers import RotatingFileHandler, WatchedFileHandler
 
 #: Names of levels as ``--log_level`` takes them.
 LEVELS = ("debug", "info", "warning", "error")
@@ -27,13 +27,17 @@ class LogSettings:
         level: One of ``LEVELS``.
         file: Path of a rotating log file, or empty for stderr.
         as_json: Whether a record is one JSON object per line.
-        name: Name of the process in a record, e.g. a service id.
+        is_child: Whether the process was started by the one that owns the log file.
     """
 
     level: str = "warning"
     file: str = ""
     as_json: bool = False
-    name: str = ""
+    is_child: bool = False
+
+    def for_child(self) -> LogSettings:
+        """The same for a process that this one starts."""
+        return replace(self, is_child=True)
 
     def __call__(self) -> None:
         """Configure the logging of this process."""
@@ -52,6 +56,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "process": record.process,
+            "name": record.processName,
             "message": record.getMessage(),
         }
         entry |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
@@ -77,17 +82,19 @@ def configure(settings: LogSettings) -> None:
 
 def _handler(settings: LogSettings) -> logging.Handler:
     handler: logging.Handler
-    if settings.file:
-        # Several processes append to one file: a rotation by one must not cut the others off, so
-        # only the process without a name, the command itself, rotates.
-        size = 0 if settings.name else MAX_BYTES
-        handler = RotatingFileHandler(settings.file, maxBytes=size, backupCount=KEPT_FILES, encoding="utf-8")
+    if settings.file and settings.is_child:
+        # The command rotates the file under the children's hands; they look for the new one.
+        handler = WatchedFileHandler(settings.file, encoding="utf-8")
+    elif settings.file:
+        handler = RotatingFileHandler(
+            settings.file, maxBytes=MAX_BYTES, backupCount=KEPT_FILES, encoding="utf-8"
+        )
     else:
         handler = logging.StreamHandler(sys.stderr)
     if settings.as_json:
         handler.setFormatter(JsonFormatter())
     else:
-        name = f"[{settings.name}] " if settings.name else ""
+        name = "[%(processName)s] " if settings.is_child else ""
         handler.setFormatter(logging.Formatter(_TEXT.replace("%(message)", name + "%(message)"), _CLOCK))
     return handler
 

@@ -40,7 +40,7 @@ class FileInProject(click.ParamType[Path]):
                 return place
         if any(place.is_dir() for place in places):
             self.fail(f"'{value}' is a directory, not a file", param, ctx)
-        return self.fail(f"no file '{value}' here{_elsewhere(places)}", param, ctx)
+        return self.fail(f"no such file: {value}{_elsewhere(places)}", param, ctx)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -139,4 +139,8 @@ def header_options(function: F) -> F:
 
 
 def _elsewhere(places: list[Path]) -> str:
-    return f" nor below {places[-1].parents[len(places[0].parts) - 1]}" if len(places) > 1 else ""
+    return (
+        f" (neither here nor as {places[-1]})"
+        if len(places) > 1 and places[-1] != places[0].absolute()
+        else ""
+    )

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from context_bus.config.image import service_to_image
-from context_bus.config.model import PROCESS_TOPIC, ContextConf, TaskServiceConf
+from context_bus.config.model import DEFAULT_CONTEXT_ID, PROCESS_TOPIC, ContextConf, TaskServiceConf
 from context_bus.errors import ConfigurationError, Fault
 
 #: What may be nested into a message.
@@ -146,13 +146,10 @@ def task_service(service: TaskServiceConf, header: Mapping[str, str] | None = No
 
 def _context(request: Request, conf: ContextConf | None) -> Body:
     if conf is None:
-        if request.action in {"start", "restart"}:
-            raise _fault(
-                "--context_file", f"{request.action} needs the context file", "add --context_file=FILE"
-            )
-        if request.task_ids not in {(), ("all",)}:
-            raise _fault("--task_id", "services are looked up in the context file", "add --context_file=FILE")
-        return _message(request, request.service_id, {"configuration": {}})
+        # The provider knows its own file: without one here, services are named and not described.
+        named = [] if request.task_ids == ("all",) else [{"id": task_id} for task_id in request.task_ids]
+        content: Body = {"configuration": {"TaskService": named} if named else {}}
+        return _message(request, request.service_id or DEFAULT_CONTEXT_ID, content)
     context_id = request.service_id or conf.context_id
     configuration: Body = {
         "BackendBind": conf.backend_bind,

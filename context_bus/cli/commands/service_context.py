@@ -1,0 +1,141 @@
+"""``service_context``: run the provider of a context and watch what happens."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from context_bus.cli.lazy import examples
+from context_bus.cli.options import FileInProject, json_option
+from context_bus.cli.output import remark
+
+if TYPE_CHECKING:
+    from context_bus.config.model import ContextConf
+    from context_bus.context.trace import ProviderEvent
+
+#: Exit code after the signal that ended the provider; SIGTERM is how an orderly end is asked for.
+EXIT_CODES = {"SIGINT": 130, "SIGINT again": 130, "SIGTERM again": 143}
+
+
+@click.command(
+    "service_context",
+    epilog=examples(
+        "service_context.py Conf/Context-EchoAction.xml",
+        "service_context.py Conf/Context-StateMachine.xml --start=MORNING",
+        "service_context.py Conf/Context-EchoAction.xml --json --start --log_level=info --log_file=echo.log",
+    ),
+)
+@click.argument("file", type=FileInProject())
+@click.option(
+    "--start",
+    "transaction",
+    is_flag=False,
+    flag_value="",
+    metavar="[TRANSACTION]",
+    help="Start every service at once; without a name, one is generated.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@json_option("Print one JSON object per event.")
+@click.option("--insecure", is_flag=True, help="Bind endpoints that other machines can reach.")
+@click.option(
+    "--allow_location",
+    "allowed",
+    type=click.Path(exists=True, file_okay=False),
+    multiple=True,
+    help="Directory that services may be loaded from, besides the file's own.",
+)
+@click.option("--reload", is_flag=True, help="Restart a service when its code is edited.")
+@click.option(
+    "--policy",
+    type=click.Choice(["drop", "block"]),
+    default="drop",
+    show_default=True,
+    help="What the forwarder does with a listener that is too slow.",
+)
+@click.option(
+    "--log_level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="warning",
+    show_default=True,
+    help="Which log records to write.",
+)
+@click.option(
+    "--log_file", type=click.Path(dir_okay=False), default="", help="Write them here, not to stderr."
+)
+def command(
+    file: Path,
+    transaction: str | None,
+    quiet: bool,
+    as_json: bool,
+    insecure: bool,
+    allowed: tuple[str, ...],
+    reload: bool,
+    policy: str,
+    log_level: str,
+    log_file: str,
+) -> int:
+    """Run the provider of the context in FILE and show what happens, until Ctrl-C or an exit command.
+
+    No service runs until it is commanded, or until --start. Exits with 2 if FILE has faults, with 3 if
+    its endpoints cannot be bound.
+    """
+    import asyncio
+
+    from context_bus.cli.logs import LogSettings, configure
+    from context_bus.config.load import read_context
+    from context_bus.context.provider import Provider
+    from context_bus.kernel.ids import new_transaction
+
+    logs = LogSettings(log_level, str(Path(log_file).absolute()) if log_file else "", as_json)
+    configure(logs)
+    conf = read_context(file)
+    if insecure:
+        remark("warning: --insecure: whoever reaches these ports can run code here")
+    provider = Provider(
+        conf,
+        insecure=insecure,
+        allowed=allowed,
+        on_event=_view(conf, quiet=quiet, as_json=as_json),
+        transaction=(transaction or new_transaction()) if transaction is not None else "",
+        policy="block" if policy == "block" else "drop",
+        prepare=logs.for_child(),
+        reload=reload,
+    )
+    return EXIT_CODES.get(asyncio.run(provider.run()), 0)
+
+
+def _view(conf: ContextConf, *, quiet: bool, as_json: bool) -> Callable[[ProviderEvent], None]:
+    """What to do with each event."""
+    from context_bus.cli import live_view
+
+    if quiet:
+        return lambda event: None
+    echo = _lasting_echo()
+    if as_json:
+        return lambda event: echo(live_view.as_json(event, time.time()))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    called = Path(click.get_current_context().command_path)
+    by_script = called.suffix == ".py"
+    commander = str(called.with_name("conf_command.py")) if by_script else "context-bus conf-command"
+    return live_view.LiveView(echo, width, commander, conf.file, conf.services)
+
+
+def _lasting_echo() -> Callable[[str], None]:
+    """Print lines as long as somebody reads them: services must not end since a terminal closed."""
+    is_open = True
+
+    def echo(text: str) -> None:
+        nonlocal is_open
+        if is_open:
+            try:
+                click.echo(text)
+            except OSError:
+                is_open = False
+
+    return echo

@@ -1,0 +1,174 @@
+"""One command from the flags to the exit code: send it, show what happens on the way, print the outcome.
+
+Knows the commander and how results are printed; wires the two together for ``conf_command`` and ``demo``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from context_bus.cli import commander
+from context_bus.cli.conversation import Conversation
+from context_bus.cli.endpoints import Endpoints
+from context_bus.cli.output import say, say_json, say_table, styled_state
+from context_bus.config.model import ContextConf
+from context_bus.context.commands import Answer, AnswerKind, ServiceAnswer
+from context_bus.context.request import Request, bodies, topic_of
+from context_bus.errors import CommandFailed, CommandRejected
+from context_bus.kernel.ids import new_transaction
+
+#: What to do where no provider listens.
+HINT = "start one with: service_context.py CONTEXT_FILE"
+#: Actions that may open a transaction, and so may make up its name.
+OPENING = ("start",)
+#: Actions that mean the provider itself, whatever the transaction.
+PROVIDER_WIDE = ("exit",)
+
+
+def carry_out(
+    request: Request,
+    conf: ContextConf | None,
+    endpoints: Endpoints,
+    *,
+    timeout: float,
+    wait: bool = True,
+    as_json: bool = False,
+) -> None:
+    """Carry out a request and print what becomes of it.
+
+    Args:
+        request: What is wanted; without a transaction, ``start`` makes one up and others take the only one.
+        conf: The context file, if there is one.
+        endpoints: Where the provider is.
+        timeout: Seconds to wait for the outcome.
+        wait: Wait for the outcome; else return when the bus has taken the message.
+        as_json: Print one JSON object instead of lines and tables.
+
+    Raises:
+        ContextBusError: What went wrong; see `context_bus.errors`.
+    """
+    topic = topic_of(request)
+    bodies(request, conf)  # what cannot be sent is told before anybody is asked
+    show = _Silent() if as_json else _Lines()
+    is_query = topic == "state"
+    with Conversation(endpoints, ("state",) if is_query else ()) as conversation:
+        show.line(f"Connecting endpoint [{endpoints.publish}] in topic [{topic}]")
+        commander.join_provider(conversation, topic, HINT)
+        request = commander.address(request, conversation) if wait else request
+        if not is_query:
+            request = _with_transaction(request, conversation, timeout, show)
+        frames = bodies(request, conf)
+        size = sum(len(msgspec.json.encode(body)) for body in frames)
+        show.line(f"Sending message of [{size}] bytes")
+        if is_query:
+            transaction, record = commander.query(conversation, request, timeout)
+            _print_record(transaction, record, as_json)
+        elif not wait or request.action == "updated":
+            for body in frames:
+                conversation.send(topic, body)
+            if as_json:
+                say_json({"transaction": request.transaction, "action": request.action, "outcome": "sent"})
+        else:
+            outcome = commander.command(conversation, request, frames, timeout, show.answer)
+            _print_outcome(request, outcome, as_json)
+
+
+def _with_transaction(request: Request, conversation: Conversation, timeout: float, show: _Silent) -> Request:
+    if request.transaction or request.action in PROVIDER_WIDE:
+        return request
+    if request.action in OPENING:
+        transaction = new_transaction()
+    else:
+        asked = commander.address(request, conversation)
+        transaction = commander.only_transaction(conversation, asked, timeout)
+    show.line(f"Transaction [{transaction}]")
+    return replace(request, transaction=transaction)
+
+
+class _Silent:
+    """Shows nothing on the way."""
+
+    def line(self, text: str) -> None:
+        """Take a step of the command itself."""
+
+    def answer(self, kind: AnswerKind, answer: Answer) -> None:
+        """Take an answer of the provider."""
+
+
+class _Lines(_Silent):
+    """Shows each step on a line of its own."""
+
+    def line(self, text: str) -> None:
+        """Print a step of the command itself."""
+        say(f"    + {text}")
+
+    def answer(self, kind: AnswerKind, answer: Answer) -> None:
+        """Print what an answer says of services that moved."""
+        if kind is AnswerKind.PROGRESS:
+            for row in answer.services:
+                pid = f", pid {row.pid}" if row.pid else ""
+                reason = f": {row.reason}" if row.reason else ""
+                say(f"    + {row.service_id} {styled_state(row.state)}{pid}{reason}")
+
+
+def _print_outcome(request: Request, outcome: commander.Outcome, as_json: bool) -> None:
+    if as_json:
+        say_json(
+            {
+                "transaction": outcome.transaction,
+                "action": request.action,
+                "outcome": outcome.kind,
+                "reason": outcome.reason,
+                "services": outcome.services,
+            },
+            indent=2,
+        )
+    elif outcome.services:
+        rows = [(row.service_id, row.state, row.result, row.pid, row.reason) for row in outcome.services]
+        say_table(*_without_empty(("service", "state", "result", "pid", "reason"), rows))
+    if outcome.kind is AnswerKind.REJECTED:
+        raise CommandRejected(f"{request.action} was refused: {outcome.reason or _reasons(outcome.services)}")
+    if outcome.kind is AnswerKind.FAILED:
+        raise CommandFailed(f"{request.action} failed: {_reasons(outcome.services) or outcome.reason}")
+    if not as_json:
+        say(_summary(request, outcome))
+
+
+def _summary(request: Request, outcome: commander.Outcome) -> str:
+    name = f" of transaction {outcome.transaction}" if outcome.transaction else ""
+    refused = [row for row in outcome.services if row.result == AnswerKind.REJECTED]
+    note = f"; refused: {_reasons(refused)}" if refused else ""
+    return f"{request.action}{name}: done{note}"
+
+
+def _reasons(rows: Sequence[ServiceAnswer]) -> str:
+    bad = [row for row in rows if row.result in {AnswerKind.FAILED, AnswerKind.REJECTED}]
+    return "; ".join(f"{row.service_id}: {row.reason or row.state or row.result}" for row in bad)
+
+
+def _print_record(transaction: str, record: Mapping[str, Any] | list[Any], as_json: bool) -> None:
+    tasks = record.get("tasks") if isinstance(record, Mapping) else None
+    if as_json or not isinstance(record, Mapping) or not isinstance(tasks, list):
+        say_json(record, indent=2)
+        return
+    names = ("service_id", "serviceName", "pid", "instance", "state", "action", "reason")
+    rows = [[task.get(name) for name in names] for task in tasks if isinstance(task, Mapping)]
+    context = f"{record.get('contextId', '?')} ({record.get('contextLogName', '?')})"
+    say(f"transaction {transaction} of context {context}")
+    if rows:
+        say_table(*_without_empty(("id", "name", "pid", "instance", "state", "action", "reason"), rows))
+    else:
+        say("no services yet")
+
+
+def _without_empty(
+    columns: Sequence[str], rows: Sequence[Sequence[object]]
+) -> tuple[Sequence[str], Sequence[Sequence[object]]]:
+    """Leave out the last column, reasons, where nobody gave one."""
+    if any(row[-1] for row in rows):
+        return columns, rows
+    return columns[:-1], [row[:-1] for row in rows]
