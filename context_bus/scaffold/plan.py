@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import enum
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +128,13 @@ def _plan_code(draft: Draft, before: bytes | None, force: bool) -> PlannedFile:
         return PlannedFile(draft.path, Step.KEEP, before, before, "unchanged")
     if force:
         return PlannedFile(draft.path, Step.OVERWRITE, content, before, "forced")
-    return PlannedFile(draft.path, Step.KEEP, before, before, "yours")
+    why = "yours" if _defines(before, draft.defines) else f"yours, without a class {draft.defines}"
+    return PlannedFile(draft.path, Step.KEEP, before, before, why)
+
+
+def _defines(code: bytes, name: str) -> bool:
+    """Whether a class of this name seems to be there; its owner decides whether it should."""
+    return not name or re.search(rf"^class {name}\b", code.decode(errors="replace"), re.MULTILINE) is not None
 
 
 def _plan_context(path: Path, merged: Merged, before: bytes | None) -> PlannedFile:

@@ -30,10 +30,17 @@ _NUMBERS = {"int": re.compile(r"[+-]?\d{1,18}"), "float": re.compile(r"[+-]?\d{1
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A file as the templates would have it."""
+    """A file as the templates would have it.
+
+    Args:
+        path: Where it belongs.
+        content: Its text.
+        defines: The class that others look for in it; empty if none.
+    """
 
     path: Path
     content: str
+    defines: str = ""
 
 
 def render(conf: MetaConf, layout: Layout, *, asynchronous: bool = False) -> list[Draft]:
@@ -67,12 +74,12 @@ def _service_drafts(instances: Sequence[MetaService], layout: Layout, asynchrono
         "asynchronous": asynchronous,
         "fields": _fields(instances),
     }
-    for path, template in (
-        (layout.package(service), "init.py.j2"),
-        (layout.host(service), "host.py.j2"),
-        (layout.task(service), "task.py.j2"),
+    for path, template, defines in (
+        (layout.package(service), "init.py.j2", ""),
+        (layout.host(service), "host.py.j2", f"Service{service.task_service}"),
+        (layout.task(service), "task.py.j2", class_name(service)),
     ):
-        yield Draft(path, _environment().get_template(template).render(values))
+        yield Draft(path, _environment().get_template(template).render(values), defines)
 
 
 @functools.cache

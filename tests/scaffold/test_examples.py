@@ -11,10 +11,10 @@ import pytest
 from context_bus.config.load import read_context, read_meta
 from context_bus.scaffold.create import plan_services
 from context_bus.scaffold.plan import Step
-from Services.Alarm.Alarm import Alarming
-from Services.Alarm.Alarm import Rates as AlarmRates
+from Services.Aggregate.Aggregate import Hit, Rates, rates_of
+from Services.Alert.Alert import Alerting
+from Services.Alert.Alert import Rates as Limited
 from Services.Parse.Parse import Line, parse
-from Services.Rates.Rates import Hit, Rates, rates_of
 from Services.Tail.Tail import Follower
 from Services.Traffic.Traffic import log_lines
 from tests.scaffold.running import services_of
@@ -114,12 +114,12 @@ def test_rates_of_a_period() -> None:
     assert rates_of(hits, 1.0, last=500).missed == 0  # the log is followed anew
 
 
-def test_alarm_knows_its_limits() -> None:
+def test_alert_knows_its_limits() -> None:
     """A limit may be reached but not exceeded."""
-    alarm = Alarming(max_error_ratio=0.1, max_p95=0.5)
-    assert alarm.exceeded(AlarmRates(0.1, 0.5)) == set()
-    assert alarm.exceeded(AlarmRates(0.11, 0.5)) == {"error_ratio"}
-    assert alarm.exceeded(AlarmRates(0.0, 9.0)) == {"p95"}
+    alert = Alerting(max_error_ratio=0.1, max_p95=0.5)
+    assert alert.exceeded(Limited(0.1, 0.5)) == set()
+    assert alert.exceeded(Limited(0.11, 0.5)) == {"error_ratio"}
+    assert alert.exceeded(Limited(0.0, 9.0)) == {"p95"}
 
 
 def test_tail_follows_through_growth_rotation_and_truncation(tmp_path: Path) -> None:
@@ -148,8 +148,8 @@ def test_tail_waits_for_its_file(tmp_path: Path) -> None:
         assert follower.lines() == ["a"]
 
 
-def test_pipeline_turns_lines_into_an_alarm(tmp_path: Path) -> None:
-    """From the file to the alarm through four processes; the parser fails on garbage and is replaced."""
+def test_pipeline_turns_lines_into_an_alert(tmp_path: Path) -> None:
+    """From the file to the alert through four processes; the parser fails on garbage and is replaced."""
     log = tmp_path / "access.log"
     log.touch()
     with services_of(CONF / "Context-AccessLog.xml") as services:
@@ -165,5 +165,5 @@ def test_pipeline_turns_lines_into_an_alarm(tmp_path: Path) -> None:
         services.expect("started", "ts_202")
         with log.open("a") as file:
             file.write('192.0.2.1 - - [10/Oct/2026:13:55:36 +0000] "GET / HTTP/1.1" 503 1 2.5\n')
-        raised = {str(services.expect("updated", "ts_204", key="alarm").status["what"]) for _ in range(2)}
+        raised = {str(services.expect("updated", "ts_204", key="alert").status["what"]) for _ in range(2)}
         assert raised == {"error_ratio", "p95"}

@@ -34,6 +34,16 @@ def test_code_of_the_user_is_kept() -> None:
     assert [file.path for file in plan.changes] == [CONTEXT]
 
 
+def test_kept_code_of_another_class_is_named() -> None:
+    """A name that was given twice is seen before it is wondered at."""
+    draft = Draft(CODE, "class A: ...\n", "A")
+    whys = [
+        plan_files([draft], (CONTEXT, Merged(b"")), {CODE: code}).files[0].why
+        for code in (b"class AB: ...\n", b"import x\nclass A(Task): ...\n")
+    ]
+    assert whys == ["yours, without a class A", "yours"]
+
+
 def test_force_overwrites_code() -> None:
     """Only the user himself can say so."""
     plan, steps = planned({CODE: b"mine\n"}, force=True)

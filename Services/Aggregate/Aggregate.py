@@ -1,4 +1,4 @@
-"""The task of service Rates."""
+"""The task of service Aggregate."""
 
 import math
 import threading
@@ -29,7 +29,7 @@ class Rates(msgspec.Struct):
     missed: int
 
 
-class Rating(Task):
+class Aggregating(Task):
     """Counts requests, errors and answer times of each second"""
 
     #: Seconds that are counted together.

@@ -1,4 +1,4 @@
-"""The task of service Alarm."""
+"""The task of service Alert."""
 
 import msgspec
 
@@ -12,8 +12,8 @@ class Rates(msgspec.Struct):
     p95: float
 
 
-class Alarming(Task):
-    """Raises an alarm when errors or slow answers exceed their limits"""
+class Alerting(Task):
+    """Raises an alert when errors or slow answers exceed their limits"""
 
     #: Share of requests that may fail, 0 to 1.
     max_error_ratio: float
@@ -21,12 +21,12 @@ class Alarming(Task):
     max_p95: float
 
     def setup(self) -> None:
-        """Begin without an alarm."""
+        """Begin without an alert."""
         self._raised: frozenset[str] = frozenset()
 
     @subscribe("access.rates")
     def on_rates(self, rates: Rates) -> None:
-        """Tell of an alarm once when it is raised and once when it is over."""
+        """Tell of an alert once when it is raised and once when it is over."""
         exceeded = self.exceeded(rates)
         for what in sorted(exceeded - self._raised):
             self._tell("raised", what, rates)
@@ -39,7 +39,7 @@ class Alarming(Task):
         limits = {"error_ratio": self.max_error_ratio, "p95": self.max_p95}
         return frozenset(what for what, limit in limits.items() if getattr(rates, what) > limit)
 
-    def _tell(self, alarm: str, what: str, rates: Rates) -> None:
+    def _tell(self, alert: str, what: str, rates: Rates) -> None:
         value = getattr(rates, what)
-        self.logger.warning("alarm %s: %s is %g", alarm, what, value)
-        self.notify("updated", items={"alarm": alarm, "what": what, "value": value})
+        self.logger.warning("alert %s: %s is %g", alert, what, value)
+        self.notify("updated", items={"alert": alert, "what": what, "value": value})
