@@ -1,0 +1,221 @@
+"""Whatever a model holds, every syntax carries it; whatever bytes come, the answer is a model or faults."""
+
+from __future__ import annotations
+
+from string import ascii_letters
+
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from context_bus.config.image import context_from_image, context_to_image, examine_image
+from context_bus.config.load import parse_context, parse_meta
+from context_bus.config.merge import merge_service
+from context_bus.config.model import (
+    Action,
+    ContextConf,
+    MetaConf,
+    MetaService,
+    ServiceType,
+    TaskServiceConf,
+    TaskType,
+    Transition,
+    Trigger,
+    Value,
+)
+from context_bus.config.node import illegal_character, is_name
+from context_bus.config.reader import RESERVED_NAMES, STATE_TYPES
+from context_bus.config.writers import write_xml, write_yaml
+from context_bus.errors import ConfigurationError
+
+#: Any text that XML can carry, as it stands after its outer blanks are gone.
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs"]).filter(lambda char: not illegal_character(char)), max_size=20
+).map(str.strip)
+FILLED = TEXT.filter(bool)
+NAME = st.one_of(
+    st.text(ascii_letters + "_", min_size=1, max_size=6),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3).filter(is_name),
+)
+IDENTIFIER = st.from_regex(r"[A-Z][a-z0-9_]{0,8}", fullmatch=True)
+ID = st.from_regex(r"[\w.-]{1,6}", fullmatch=True).filter(lambda text: text not in RESERVED_NAMES)
+SERVICE_NAME = FILLED.filter(lambda text: text not in RESERVED_NAMES)
+
+
+def _values(inner: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
+    """Lists have at least two items and hold no lists; mappings are not empty: XML has no other."""
+    mapping = st.dictionaries(NAME, inner, min_size=1, max_size=3)
+    with_text = st.tuples(mapping, FILLED).map(lambda pair: {**pair[0], "#text": pair[1]})
+    item = inner.filter(lambda value: not isinstance(value, list))
+    return st.one_of(mapping, with_text, st.lists(item, min_size=2, max_size=3))
+
+
+VALUE: st.SearchStrategy[Value] = st.recursive(TEXT, _values, max_leaves=6)
+CONFIGURATION = st.dictionaries(NAME, VALUE, max_size=4)
+
+
+def transitions(ids: list[str]) -> st.SearchStrategy[tuple[Transition, ...]]:
+    """Of any trigger to any of the ids, in the order a reader gives them."""
+    call = st.lists(st.sampled_from(ids), min_size=1, max_size=3, unique=True).map(tuple)
+    one = st.builds(Transition, st.sampled_from(Trigger), st.sampled_from(Action), call)
+    order = list(Trigger)
+    return st.lists(one, max_size=4).map(
+        lambda found: tuple(sorted(found, key=lambda each: order.index(each.trigger)))
+    )
+
+
+@st.composite
+def contexts(draw: st.DrawFn) -> ContextConf:
+    ids = draw(st.lists(ID, min_size=1, max_size=3, unique=True))
+    services = tuple(
+        TaskServiceConf(
+            id=each,
+            instance=draw(IDENTIFIER),
+            service_name=draw(SERVICE_NAME),
+            service_type=draw(st.sampled_from(ServiceType)),
+            description=draw(TEXT),
+            state_type=draw(st.sampled_from(STATE_TYPES)),
+            transitions=draw(transitions(ids)),
+            configuration=draw(CONFIGURATION),
+        )
+        for each in ids
+    )
+    front, back = draw(st.lists(st.integers(1, 65535), min_size=2, max_size=2, unique=True))
+    return ContextConf(
+        f"tcp://127.0.0.1:{back}",
+        f"tcp://localhost:{front}",
+        f"tcp://*:{front}",
+        f"tcp://[::1]:{back}",
+        task_log_name=draw(FILLED),
+        context_id=draw(FILLED),
+        services=services,
+    )
+
+
+@st.composite
+def lists(draw: st.DrawFn) -> MetaConf:
+    ids = draw(st.lists(ID, min_size=1, max_size=3, unique=True))
+    services = tuple(
+        MetaService(
+            task_service=draw(IDENTIFIER),
+            service_name=draw(SERVICE_NAME),
+            task_id=each,
+            task_class=draw(st.one_of(st.just(""), IDENTIFIER)),
+            task_desc=draw(TEXT),
+            task_type=draw(st.sampled_from(TaskType)),
+            entry_action=draw(st.sampled_from(STATE_TYPES)),
+            location=draw(TEXT),
+            transitions=draw(transitions(ids)),
+            configuration=draw(CONFIGURATION),
+        )
+        for each in ids
+    )
+    sub, pub = draw(st.lists(st.integers(1, 65535), min_size=2, max_size=2, unique=True))
+    return MetaConf("N" + draw(IDENTIFIER), "127.0.0.1", sub, pub, draw(FILLED), services=services)
+
+
+@given(contexts())
+@settings(max_examples=60, deadline=None)
+def test_context_survives_every_syntax(conf):
+    """XML, YAML and the image of the wire carry the same model, and writing is stable."""
+    xml, yaml, image = write_xml(conf), write_yaml(conf), context_to_image(conf)
+    for copy in (parse_context(xml, "c.xml"), parse_context(yaml, "c.yaml"), context_from_image(image)):
+        assert copy == conf
+        assert [list(each.configuration) for each in copy.services] == [
+            list(each.configuration) for each in conf.services
+        ]
+    assert write_xml(parse_context(yaml, "c.yaml")) == xml
+    assert write_yaml(parse_context(xml, "c.xml")) == yaml
+    assert context_to_image(parse_context(xml, "c.xml")) == image
+
+
+@given(lists())
+@settings(max_examples=40, deadline=None)
+def test_service_list_survives_every_syntax(conf):
+    """The same for the scaffold's files."""
+    assert parse_meta(write_xml(conf), "l.xml") == conf
+    assert parse_meta(write_yaml(conf), "l.yaml") == conf
+
+
+@given(contexts())
+@settings(max_examples=40, deadline=None)
+def test_merging_one_by_one_is_writing_all(conf):
+    """Services merged into an empty context are the context."""
+    head = write_xml(ContextConf(**{**_fields(conf), "services": ()}))
+    for service in conf.services:
+        head = merge_service(head, service)
+    assert parse_context(head, "c.xml") == conf
+
+
+def _fields(conf: ContextConf) -> dict[str, object]:
+    return {name: getattr(conf, name) for name in ContextConf.__dataclass_fields__}
+
+
+@given(st.text(max_size=5), st.sampled_from(["description", "location"]))
+@settings(max_examples=200, deadline=None)
+@example("\x00", "location")
+@example("\ud800", "description")
+@example("\ufffe", "description")
+def test_characters_are_carried_or_refused(text, place):
+    """There is no third: never written and then not readable, never changed silently."""
+    conf = ContextConf(
+        "tcp://127.0.0.1:1", "tcp://127.0.0.1:2", "tcp://127.0.0.1:2", "tcp://127.0.0.1:1", "x",
+        services=(TaskServiceConf("a", "A", "a", description=text, configuration={"location": text}),),
+    )  # fmt: skip
+    for write, name in ((write_xml, "c.xml"), (write_yaml, "c.yaml")):
+        try:
+            data = write(conf)
+        except ConfigurationError:
+            assert illegal_character(text)
+        else:
+            service = parse_context(data, name).services[0]
+            assert getattr(service, place) == text.strip()
+
+
+@given(contexts(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_mutated_files_load_or_fault(conf, data):
+    """A byte more, less or other: a model, or faults of one line each; nothing else is raised."""
+    write, name = data.draw(st.sampled_from([(write_xml, "c.xml"), (write_yaml, "c.yaml")]))
+    text = bytearray(write(conf))
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(text) - 1))
+        text[place : place + data.draw(st.integers(0, 2))] = data.draw(
+            st.one_of(
+                st.binary(max_size=2), st.sampled_from([b"<", b">", b"&", b"</", b'"', b": ", b"- ", b"\n"])
+            )
+        )
+        assume(text)
+    try:
+        parse_context(bytes(text), name)
+    except ConfigurationError as error:
+        assert error.faults
+        assert all(str(fault).isprintable() and fault.file == name for fault in error.faults)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["TaskService", "Task", "id", "state", "message", "header", "on_exit", "call", "#text"]
+            )
+            | st.text(max_size=3),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["TaskService", "ContextID", "FrontBind"]), JSON))
+@settings(max_examples=300, deadline=None)
+def test_any_message_is_read_or_refused(image):
+    """A provider reads what strangers send: nothing but a configuration error may come of it."""
+    examined = examine_image(image, "TX1")
+    assert all(str(fault).isprintable() for each in examined.rejected for fault in each.faults)
+    try:
+        context_from_image(image)
+    except ConfigurationError as error:
+        assert error.faults
