@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from context_bus.config.load import parse_context
+from context_bus.config.faults import FaultList
+from context_bus.config.load import parse_context, parse_tree
 from context_bus.config.merge import merge_service
-from context_bus.config.model import ContextConf, TaskServiceConf
+from context_bus.config.model import DEFAULT_CONTEXT_ID, ContextConf, TaskServiceConf
 from context_bus.config.writers import write_xml
 from context_bus.errors import ConfigurationError, Fault
 from context_bus.scaffold.plan import Merged
@@ -45,7 +46,7 @@ def _join(wanted: ContextConf, before: bytes) -> Merged:
     """Add to the file the services that it lacks."""
     there = parse_context(before, wanted.file)
     pairs = [(service, there.service(service.id)) for service in wanted.services]
-    faults = [*_context_conflicts(wanted, there)]
+    faults = [*_context_conflicts(wanted, there, before)]
     notes = []
     content = before
     for service, own in pairs:
@@ -60,15 +61,18 @@ def _join(wanted: ContextConf, before: bytes) -> Merged:
     return Merged(content, tuple(notes), tuple(faults))
 
 
-def _context_conflicts(wanted: ContextConf, there: ContextConf) -> Iterator[Fault]:
-    """Faults of a file that describes another context."""
+def _context_conflicts(wanted: ContextConf, there: ContextConf, before: bytes) -> Iterator[Fault]:
+    """Faults of a file that describes another context; an id that nobody asked for is none."""
+    root = parse_tree(before, FaultList(wanted.file))
     for element, asked, found in (
         ("FrontEndEndpoint", wanted.front_end_endpoint, there.front_end_endpoint),
         ("BackendEndpoint", wanted.backend_endpoint, there.backend_endpoint),
         ("ContextID", wanted.context_id, there.context_id),
     ):
-        if asked != found:
-            yield Fault(f"is {found} here, but {asked} is asked for", _OTHER_CONTEXT, wanted.file, 0, element)
+        if asked not in (found, DEFAULT_CONTEXT_ID):
+            line = next((node.line for node in root.named(element)), 0) if root else 0
+            message = f"is {found} here, but {asked} is asked for"
+            yield Fault(message, _OTHER_CONTEXT, wanted.file, line, element)
 
 
 def _service_conflict(service: TaskServiceConf, own: TaskServiceConf, file: str) -> Fault | None:

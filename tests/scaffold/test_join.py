@@ -78,7 +78,17 @@ def test_other_ports_are_refused() -> None:
     """A context has one forwarder."""
     content = join_context(wanted(), None).content
     merged = join_context(wanted(sub_port=7000, context_id="context002"), content)
-    assert [fault.element for fault in merged.faults] == ["FrontEndEndpoint", "ContextID"]
+    assert [(fault.element, fault.line) for fault in merged.faults] == [
+        ("FrontEndEndpoint", 3),
+        ("ContextID", 7),
+    ]
+
+
+def test_context_id_that_nobody_gave_is_that_of_the_file() -> None:
+    """A second service needs not repeat what has a default."""
+    content = join_context(wanted(context_id="context007"), None).content
+    merged = join_context(wanted(service(), service(task_id="ts_101")), content)
+    assert parse_context(merged.content, "a.xml").context_id == "context007"
 
 
 def test_call_of_an_unknown_service_is_refused() -> None:
