@@ -13,6 +13,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from context_bus.bus.endpoint import check_bind
+from context_bus.bus.events import Link, LinkWatch
 from context_bus.bus.forwarder import READY_TIMEOUT, SETTLE, STOP_TIMEOUT, Policy, run_forwarder
 from context_bus.config.model import ContextConf
 from context_bus.context.trace import ForwarderChanged, ForwarderState
@@ -23,6 +24,8 @@ from context_bus.process.spawn import spawn
 
 _log = logging.getLogger(__name__)
 
+#: Seconds in which a forwarder that broke a connection may turn out to have died rather than to hang.
+VERDICT_AFTER = 0.2
 #: Seconds between attempts to replace a forwarder whose endpoints are taken for the moment.
 RETRY = 0.5
 
@@ -49,7 +52,7 @@ class ForwarderKeeper:
     ) -> None:
         self._conf, self._insecure, self._policy, self._show = conf, insecure, policy, show
         self._child: Child | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def pid(self) -> int:
@@ -72,13 +75,17 @@ class ForwarderKeeper:
         check_bind(self._conf.backend_bind, insecure=self._insecure)
         await self._spawn(settle=0.0)
         self._show(ForwarderChanged(ForwarderState.STARTED, self.pid))
-        self._watch = asyncio.create_task(self._keep(), name="forwarder-keeper")
+        self._tasks = [
+            asyncio.create_task(self._keep(), name="forwarder-keeper"),
+            asyncio.create_task(self._feel(), name="forwarder-heartbeat"),
+        ]
 
     async def stop(self) -> None:
         """End it in order; kill it if it does not end."""
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait([self._watch])
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         child, self._child = self._child, None
         if child is None:
             return
@@ -92,8 +99,8 @@ class ForwarderKeeper:
     async def _keep(self) -> None:
         """Replace it whenever it dies."""
         while self._child is not None:
-            await asyncio.wait([self._child.exited()])
             dead = self._child
+            await asyncio.wait([dead.exited()])
             self._show(ForwarderChanged(ForwarderState.DIED, dead.pid, dead.ending))
             _log.warning("forwarder died: pid=%d how=%s", dead.pid, dead.ending)
             await _discard(dead)
@@ -104,6 +111,25 @@ class ForwarderKeeper:
                     _log.error("forwarder not replaced: reason=%s", error)
                     await asyncio.sleep(RETRY)
             self._show(ForwarderChanged(ForwarderState.RESPAWNED, self.pid))
+
+    async def _feel(self) -> None:
+        """Tell when it exists but does not answer, and when it answers again."""
+        frozen = 0
+        with LinkWatch(self._conf.front_end_endpoint) as watch:
+            while True:
+                for link in await watch.change():
+                    child = self._child
+                    if link is Link.CONNECTED and frozen:
+                        if frozen == self.pid:
+                            self._show(ForwarderChanged(ForwarderState.THAWED, frozen))
+                        frozen = 0
+                    elif link is Link.DISCONNECTED and child is not None and self.is_alive:
+                        # Its death breaks connections too, but that is told by who replaces it.
+                        await asyncio.wait([child.exited()], timeout=VERDICT_AFTER)
+                        if self.is_alive and self._child is child and not watch.is_connected:
+                            frozen = child.pid
+                            _log.warning("forwarder hangs: pid=%d", frozen)
+                            self._show(ForwarderChanged(ForwarderState.FROZEN, frozen, "it does not answer"))
 
     async def _spawn(self, settle: float) -> None:
         conf = self._conf

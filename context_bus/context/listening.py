@@ -56,17 +56,14 @@ class Ears:
     async def open(self) -> None:
         """Listen; returns when nothing can be missed any more."""
         reader = self._reader
+        self._tasks = [asyncio.create_task(self._look_for_losses(), name="hear-losses")]
+        # Reports first: who sees that commands are heard may command at once.
+        self._listen(self._reports, CONTROL_TOPIC, reader.reports)
+        await self._serve(self._reports)
         self._listen(self._commands, CONTEXT_TOPIC, lambda body: _one(reader.command(body)))
         self._listen(self._commands, PROCESS_TOPIC, lambda body: _one(reader.process(body)))
         self._listen(self._commands, STATE_TOPIC, lambda body: _one(reader.query(body)))
-        self._listen(self._reports, CONTROL_TOPIC, reader.reports)
-        self._tasks = [
-            asyncio.create_task(self._serve(self._commands), name="hear-commands"),
-            asyncio.create_task(self._serve(self._reports), name="hear-reports"),
-            asyncio.create_task(self._look_for_losses(), name="hear-losses"),
-        ]
-        await self._commands.barrier()
-        await self._reports.barrier()
+        await self._serve(self._commands)
 
     async def close(self) -> None:
         """Listen no longer."""
@@ -89,6 +86,12 @@ class Ears:
         bus.subscribe(topic, hear)
 
     async def _serve(self, bus: AsyncBus) -> None:
+        """Take what arrives; returns when nothing can be missed any more."""
+        self._tasks.append(asyncio.create_task(self._take(bus), name="hear"))
+        await bus.barrier()
+
+    @staticmethod
+    async def _take(bus: AsyncBus) -> None:
         while True:
             try:
                 await bus.serve()

@@ -20,7 +20,6 @@ from context_bus.config.model import ContextConf, TaskServiceConf
 from context_bus.context.engine import Engine
 from context_bus.context.events import CommandReceived, DeadlineReached, Event, LeaveAsked, RestartAsked
 from context_bus.context.forwarding import ForwarderKeeper
-from context_bus.context.heartbeat import Heartbeat
 from context_bus.context.instructions import (
     Broadcast,
     EndChild,
@@ -43,8 +42,6 @@ from context_bus.context.spawner import Site, Spawner
 from context_bus.context.speaking import Voice
 from context_bus.context.trace import (
     CodeChanged,
-    ForwarderChanged,
-    ForwarderState,
     ProviderEnded,
     ProviderEvent,
     ProviderReady,
@@ -57,8 +54,6 @@ _log = logging.getLogger(__name__)
 PRELOAD = ("context_bus.service.host", "context_bus.context.forwarding")
 #: Seconds that the bus may take to come up.
 CONNECT_TIMEOUT = 10.0
-#: Seconds between a forwarder that stopped answering and the verdict that it hangs rather than died.
-VERDICT_AFTER = 0.1
 
 
 class Provider:
@@ -107,7 +102,6 @@ class Provider:
         self._spawner = Spawner(site, self._post)
         self._voice: Voice | None = None
         self._watcher: CodeWatcher | None = None
-        self._frozen = 0
         self._inbox: deque[Event] = deque()
         self._is_busy = False
         self._finished: asyncio.Future[str] | None = None
@@ -163,16 +157,15 @@ class Provider:
         hearing = AsyncBus(conf.front_end_endpoint, conf.backend_endpoint, service_name="context")
         stack.push_async_callback(speaking.close)
         stack.push_async_callback(hearing.close)
-        ears = Ears(speaking, hearing, self._roots, self._post, self._show)
         await speaking.connect(CONNECT_TIMEOUT)
         await hearing.connect(CONNECT_TIMEOUT)
-        await ears.open()
-        stack.push_async_callback(ears.close)
         voice = self._voice = Voice(speaking, conf, self._engine.table)
         stack.push_async_callback(voice.finish)
         self._spawner.start()
         stack.push_async_callback(self._spawner.close)
-        self._watch_forwarder(stack)
+        ears = Ears(speaking, hearing, self._roots, self._post, self._show)
+        stack.push_async_callback(ears.close)
+        await ears.open()
         self._watch_code(stack)
         self._watch_signals(stack)
         self._show(
@@ -192,11 +185,6 @@ class Provider:
         Provider._running -= 1
         if not Provider._running:
             await asyncio.to_thread(shut_down)
-
-    def _watch_forwarder(self, stack: contextlib.AsyncExitStack) -> None:
-        heartbeat = Heartbeat(self.conf.front_end_endpoint, self._forwarder_lost, self._forwarder_found)
-        heartbeat.start()
-        stack.callback(heartbeat.close)
 
     def _watch_code(self, stack: contextlib.AsyncExitStack) -> None:
         if self._watcher is None:
@@ -228,21 +216,6 @@ class Provider:
 
     def _code_changed(self, instances: tuple[str, ...], files: tuple[str, ...]) -> None:
         self.restart_services(instances, files)
-
-    def _forwarder_lost(self) -> None:
-        # Its death breaks connections too, but that is the keeper's to tell.
-        assert self._loop is not None
-        self._loop.call_later(VERDICT_AFTER, self._forwarder_verdict, self._keeper.pid)
-
-    def _forwarder_verdict(self, pid: int) -> None:
-        if self._keeper.is_alive and self._keeper.pid == pid:
-            self._frozen = pid
-            self._show(ForwarderChanged(ForwarderState.FROZEN, pid, "it does not answer"))
-
-    def _forwarder_found(self) -> None:
-        if self._frozen == self._keeper.pid:
-            self._show(ForwarderChanged(ForwarderState.THAWED, self._frozen))
-        self._frozen = 0
 
     # -- events and instructions ---------------------------------------------------------------
 

@@ -18,8 +18,8 @@ from context_bus.context.events import (
     Event,
     Key,
     Order,
-    Reported,
     ReplyTo,
+    Reported,
 )
 from context_bus.context.instructions import (
     EndChild,
@@ -38,7 +38,7 @@ from context_bus.context.states import State
 from context_bus.context.trace import TransitionFired
 
 TX = "T1"
-I = TypeVar("I")
+T = TypeVar("T")
 
 
 def service(service_id: str, state_type: str = "on_start", **transitions: tuple[str, str]) -> TaskServiceConf:
@@ -134,10 +134,12 @@ class Sim:
         child = self.child(service_id, tx)
         self.send(ChildSpawned(child.spawn.key, child.spawn.incarnation, child.pid))
 
-    def report(self, service_id: str, action: str, result: str = "success", tx: str = TX, **more: str) -> None:
+    def report(
+        self, service_id: str, action: str, result: str = "success", tx: str = TX, reason: str = ""
+    ) -> None:
         """The present process of a service reports."""
         child = self.child(service_id, tx)
-        self.send(Reported(tx, service_id, action, result, child.pid, child.sender, **more))
+        self.send(Reported(tx, service_id, action, result, child.pid, child.sender, reason))
 
     def up(self, *ids: str, tx: str = TX) -> None:
         """Processes come up and report what they were told to."""
@@ -196,10 +198,10 @@ class Sim:
     def state(self, service_id: str, tx: str = TX) -> State:
         return self.member(service_id, tx).state
 
-    def every(self, kind: type[I]) -> list[I]:
+    def every(self, kind: type[T]) -> list[T]:
         return [each for each in self.log if isinstance(each, kind)]
 
-    def traces(self, kind: type[I]) -> list[I]:
+    def traces(self, kind: type[T]) -> list[T]:
         return [each.event for each in self.every(Trace) if isinstance(each.event, kind)]
 
     def fired(self) -> list[tuple[str, str, str, str]]:
@@ -221,7 +223,9 @@ class Sim:
         return found
 
     def answers(self, request: str) -> list[tuple[AnswerKind, Answer]]:
-        return [(each.kind, each.answer) for each in self.every(SendAnswer) if each.reply.request_id == request]
+        return [
+            (each.kind, each.answer) for each in self.every(SendAnswer) if each.reply.request_id == request
+        ]
 
     def kinds(self, request: str) -> list[str]:
         """Kinds of the answers to a request, progress left out."""

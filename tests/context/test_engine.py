@@ -8,8 +8,8 @@ from context_bus.context.commands import AnswerKind
 from context_bus.context.events import (
     LeaveAsked,
     ProcessSeen,
-    Reported,
     ReplyTo,
+    Reported,
     RestartAsked,
     SpawnFailed,
     StateAsked,
@@ -57,7 +57,11 @@ def test_one_refused_service_does_not_hold_up_its_siblings() -> None:
     sim.up("b")
     assert sim.kinds("r") == ["accepted", "failed"]
     final = sim.final("r")
-    assert {key: result for key, (result, _) in final.items()} == {"a": "rejected", "b": "done", "z": "rejected"}
+    assert {key: result for key, (result, _) in final.items()} == {
+        "a": "rejected",
+        "b": "done",
+        "z": "rejected",
+    }
     assert "neither the command nor the file" in final["z"][1]
 
 
@@ -443,7 +447,11 @@ def _pull(sim: Sim, trigger: str) -> None:
 def test_transition_acts_on_every_service_it_calls(trigger: str, action: str) -> None:
     """Four triggers times three actions, on several ids."""
     state_type = "deferred" if action == "start" else "on_start"
-    sim = Sim(service("a", **{trigger: (action, "b,c")}), service("b", state_type), service("c", state_type))
+    sim = Sim(
+        service("a", "on_start", **{trigger: (action, "b,c")}),
+        service("b", state_type),
+        service("c", state_type),
+    )
     sim.start("b", "c")
     sim.pass_time(2)
     sim.command("start", "a")
@@ -531,7 +539,9 @@ def test_handmade_update_fires_but_says_nothing_of_the_process() -> None:
 
 def test_chain_of_transitions_carries_its_depth() -> None:
     """Each link knows how long the chain is."""
-    sim = Sim(service("a", on_exit=("start", "b")), service("b", "d", on_exit=("start", "c")), service("c", "d"))
+    sim = Sim(
+        service("a", on_exit=("start", "b")), service("b", "d", on_exit=("start", "c")), service("c", "d")
+    )
     sim.start("a")
     sim.ends("a")
     sim.up("b")

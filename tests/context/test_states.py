@@ -18,7 +18,7 @@ def test_every_state_is_reached_and_left() -> None:
 
 def test_states_are_alive_or_down() -> None:
     """There is a process or there is none; what waits has a process to wait for."""
-    assert ALIVE | DOWN == set(State)
+    assert set(State) == ALIVE | DOWN
     assert TRANSIENT <= ALIVE
     assert set(WORDS) == set(State)
 
