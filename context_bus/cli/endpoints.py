@@ -64,3 +64,11 @@ def resolve(listen: str | None, publish: str | None, context_file: Path | None) 
 
     conf = read_context(context_file)
     return Endpoints(listen or conf.front_end_endpoint, publish or conf.backend_endpoint)
+
+
+def port_below(publish: str) -> str:
+    """Where a context's listeners connect, by the documents' habit: one port below the publishers'."""
+    host, _, port = publish.rpartition(":")
+    if publish == DEFAULT_PUBLISH or not publish.startswith("tcp://"):
+        return DEFAULT_LISTEN
+    return f"{host}:{int(port) - 1}"

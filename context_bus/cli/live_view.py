@@ -12,8 +12,9 @@ from datetime import datetime
 import click
 import msgspec
 
+from context_bus.cli.endpoints import DEFAULT_PUBLISH, port_below
 from context_bus.cli.output import STATE_COLOURS, colour_of
-from context_bus.config.model import TaskServiceConf
+from context_bus.config.model import DEFAULT_CONTEXT_ID, TaskServiceConf
 from context_bus.context.commands import AnswerKind
 from context_bus.context.states import State
 from context_bus.context.trace import (
@@ -21,6 +22,7 @@ from context_bus.context.trace import (
     CommandHeard,
     CommandSettled,
     ForwarderChanged,
+    ForwarderState,
     FrameIgnored,
     MessagesLost,
     ProviderEnded,
@@ -67,14 +69,12 @@ class LiveView:
         echo: Prints a line.
         width: Columns to keep to; None for as wide as it gets.
         command_name: How the user calls ``conf_command``.
-        file: The context file as the user gave it.
         services: Services that are known, so that columns are as wide as they need to be.
     """
 
     echo: Callable[[str], object]
     width: int | None = None
     command_name: str = "context-bus conf-command"
-    file: str = ""
     services: tuple[TaskServiceConf, ...] = ()
     _transactions: list[str] = field(default_factory=list)
 
@@ -98,38 +98,38 @@ class LiveView:
             self._transactions.append(line.transaction)
         clock = f"{now:%H:%M:%S.%f}"[:12]
         subject = self._subject(line)
-        verb = line.verb.ljust(8)
+        verb = line.verb.ljust(8) if line.text else line.verb
         text = line.text
         if len(self._transactions) > 1 and line.transaction:
             text = f"{text}  [{cut(line.transaction, 8)}]".strip()
         if self.width is not None:
-            text = cut(text, self.width - len(f"{clock}  {subject}  {verb}  "))
-        parts = [
-            click.style(clock, dim=True),
-            click.style(subject, fg=colour_of(line.name) if line.name else None, bold=not line.name),
-            click.style(verb if text else line.verb, fg=STATE_COLOURS.get(line.verb)),
-            text,
-        ]
-        return "  ".join(part for part in parts if part)
+            text = cut(text, self.width - len(f"{clock}  {click.unstyle(subject)}  {verb}  "))
+        verb = click.style(verb, fg=STATE_COLOURS.get(line.verb))
+        return "  ".join(part for part in (click.style(clock, dim=True), subject, verb, text) if part)
 
     def _subject(self, line: Line) -> str:
-        """Id and name in columns of their own; what has no name takes both."""
+        """Id and name in columns and colours of their own; what has no name takes both."""
         self._id_width = max(self._id_width, min(len(line.who), MAX_ID) if line.name else 0)
         self._name_width = max(self._name_width, min(len(line.name), MAX_NAME))
         whole = self._id_width + 2 + self._name_width
         if not line.name:
-            return cut(line.who, whole).ljust(whole)
-        return f"{cut(line.who, self._id_width):{self._id_width}}  {cut(line.name, self._name_width):{self._name_width}}"
+            return click.style(cut(line.who, whole).ljust(whole), bold=True)
+        who, name = cut(line.who, self._id_width), cut(line.name, self._name_width)
+        who = click.style(who.ljust(self._id_width), fg=colour_of(line.who), bold=True)
+        return f"{who}  {click.style(name.ljust(self._name_width), fg=colour_of(line.name))}"
 
     def _greeting(self, event: ProviderReady) -> list[str]:
         plural = "" if event.services == 1 else "s"
         title = click.style(f"{event.context_name} ({event.context_id})", bold=True)
-        file = f" --context_file={self.file}" if self.file else f" --endpoint={event.publish_to}"
+        # The provider knows its file: a command only has to find the provider.
+        where = "" if event.publish_to == DEFAULT_PUBLISH else f" --endpoint={event.publish_to}"
+        where += "" if event.listen_on == port_below(event.publish_to) else f" --listen={event.listen_on}"
+        whom = "" if event.context_id == DEFAULT_CONTEXT_ID else f" --service_id={event.context_id}"
         return [
             f"{title}  {event.services} service{plural}, forwarder pid {event.forwarder_pid}",
             f"  publish to  {event.publish_to}",
             f"  listen on   {event.listen_on}",
-            f"  command it  {self.command_name}{file} --action=start",
+            f"  command it  {self.command_name}{where}{whom} --action=start",
             "  end it      --action=exit, or Ctrl-C",
         ]
 
@@ -155,6 +155,8 @@ def line_of(event: ProviderEvent) -> Line | None:
 
 def _about_provider(event: ProviderEvent) -> Line | None:
     match event:
+        case ForwarderChanged(state=ForwarderState.STARTED):
+            return None  # the greeting tells
         case ForwarderChanged():
             text = "; ".join(part for part in (f"pid {event.pid}" if event.pid else "", event.reason) if part)
             return Line(FORWARDER, "", str(event.state), text)
@@ -174,8 +176,8 @@ def _about_provider(event: ProviderEvent) -> Line | None:
 
 
 def _changed(event: ServiceChanged) -> Line | None:
-    if event.new is State.UPDATED:
-        return None  # the report that made it so is shown
+    if event.new in {State.UPDATED, State.ENDING}:
+        return None  # the report that made it updated is shown, and so is the end
     pid = f"pid {event.pid}" if event.pid and event.new in {State.STARTED, State.CREATED} else ""
     text = "; ".join(part for part in (pid, event.reason) if part)
     return Line(event.service_id, event.service_name, str(event.new), text, event.transaction)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from context_bus.cli.endpoints import DEFAULT_LISTEN, DEFAULT_PUBLISH, Endpoints
+from context_bus.cli.endpoints import DEFAULT_PUBLISH, Endpoints, port_below
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import EndpointUrl, FileInProject, Seconds, json_option
 
@@ -161,15 +161,7 @@ def endpoints_of(given: Given, conf: ContextConf | None) -> Endpoints:
         return Endpoints(given.listen, publish)
     if conf is not None and publish == conf.backend_endpoint:
         return Endpoints(conf.front_end_endpoint, publish)
-    return Endpoints(_port_below(publish), publish)
-
-
-def _port_below(publish: str) -> str:
-    """Where a context's listeners connect, by the documents' habit: one port below the publishers'."""
-    host, _, port = publish.rpartition(":")
-    if publish == DEFAULT_PUBLISH or not publish.startswith("tcp://"):
-        return DEFAULT_LISTEN
-    return f"{host}:{int(port) - 1}"
+    return Endpoints(port_below(publish), publish)
 
 
 def _unless_none(text: str) -> str:

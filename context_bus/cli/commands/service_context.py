@@ -123,7 +123,7 @@ def _view(conf: ContextConf, *, quiet: bool, as_json: bool) -> Callable[[Provide
     called = Path(click.get_current_context().command_path)
     by_script = called.suffix == ".py"
     commander = str(called.with_name("conf_command.py")) if by_script else "context-bus conf-command"
-    return live_view.LiveView(echo, width, commander, conf.file, conf.services)
+    return live_view.LiveView(echo, width, commander, conf.services)
 
 
 def _lasting_echo() -> Callable[[str], None]:
