@@ -17,6 +17,7 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 from context_bus.errors import ProcessError
@@ -59,12 +60,13 @@ def spawn(name: str, target: Target, *args: object) -> Child:
         ProcessError: There is no forkserver, or no process can be made.
     """
     ours, theirs = _multiprocessing.Pipe()
-    process = _multiprocessing.Process(target=_enter, args=(target, theirs, args), name=name)
     try:
         with _lock, _without_main():
-            process.start()
-    except (OSError, EOFError) as error:
+            process = _start(name, (target, theirs, args))
+    except BaseException as error:
         ours.close()
+        if not isinstance(error, OSError | EOFError):
+            raise  # a target or an argument that does not pickle, or Ctrl-C
         raise ProcessError(
             f"cannot start a process for {name}: {str(error) or 'the forkserver ended meanwhile'}; "
             "see `ulimit -u` and `ulimit -n`"
@@ -75,6 +77,20 @@ def spawn(name: str, target: Target, *args: object) -> Child:
     # A child that has ended already left nothing to read: then no later process can be meant either.
     identity = identify(process.pid) or Identity(process.pid, 0)
     return Child(name, process, ours, identity)
+
+
+def _start(name: str, args: tuple[object, ...]) -> ForkServerProcess:
+    """Start a process; if the forkserver dies just now, with the next one."""
+    try:
+        process = _multiprocessing.Process(target=_enter, args=args, name=name)
+        process.start()
+    except (ConnectionError, EOFError):
+        # It has closed its socket but is not dead yet, so multiprocessing still takes it for alive.
+        server: Any = multiprocessing.forkserver._forkserver
+        os.waitid(os.P_PID, server._forkserver_pid, os.WEXITED | os.WNOWAIT)
+        process = _multiprocessing.Process(target=_enter, args=args, name=name)
+        process.start()
+    return process
 
 
 def shut_down() -> None:

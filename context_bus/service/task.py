@@ -115,7 +115,7 @@ class Task:
         content: object,
         *,
         timeout: float = 5.0,
-        type: type[object] | None = None,  # noqa: A002  # reads best at the call: type=Price
+        type: type[object] | None = None,  # reads best at the call: type=Price
     ) -> object:
         """Send a message to the topic and return the answer of its handler.
 
@@ -146,7 +146,7 @@ class Task:
         content: object,
         *,
         timeout: float = 5.0,
-        type: type[object] | None = None,  # noqa: A002  # reads best at the call: type=Price
+        type: type[object] | None = None,  # reads best at the call: type=Price
     ) -> object:
         """Do what `request` does without blocking the event loop."""
         return await self._linked().request_async(topic, content, timeout, type)

@@ -1,0 +1,40 @@
+"""A forkserver for the tests of this room, and proof that each leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from context_bus.process import spawn
+from context_bus.process.child import Child
+from context_bus.process.ending import end_now
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _forkserver() -> Iterator[None]:
+    spawn.warm_up(["tests.process.targets", "asyncio"])
+    yield
+    spawn.shut_down()
+
+
+Start = Callable[..., Child]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a target; what still runs at the end of the test is ended, and no descriptor stays open."""
+    children: list[Child] = []
+    before = len(os.listdir("/proc/self/fd"))
+
+    def begin(target: Callable[..., int], *args: object) -> Child:
+        child = spawn.spawn(target.__name__, target, *args)
+        children.append(child)
+        return child
+
+    yield begin
+    end_now(children)
+    for child in children:
+        child.close()
+    assert len(os.listdir("/proc/self/fd")) == before

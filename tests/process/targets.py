@@ -1,0 +1,90 @@
+"""What the children of these tests run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from multiprocessing.connection import Connection
+
+#: Longer than any test may take; a child that sleeps this long is ended by somebody.
+LONG = 300
+#: Starts a daemon by the book: fork, setsid, fork; tells its pid.
+DAEMON = (
+    "import os, time\n"
+    "if os.fork() == 0:\n"
+    "    os.setsid()\n"
+    "    if os.fork() == 0:\n"
+    "        print(os.getpid(), flush=True)\n"
+    "        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)\n"
+    f"        os.execvp('sleep', ['sleep', '{LONG}'])\n"
+    "    os._exit(0)\n"
+    "os.wait()\n"
+)
+
+
+def say(channel: Connection, text: str) -> int:
+    """Say one word and end well."""
+    channel.send_bytes(text.encode())
+    return 0
+
+
+def describe(channel: Connection) -> int:
+    """Tell what the child finds itself to be."""
+    facts = {
+        "leads": os.getsid(0) == os.getpid(),
+        "ignores_ctrl_c": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+    }
+    channel.send(facts)
+    return 0
+
+
+def leave(_: Connection, code: int) -> int:
+    """End with a code of one's choice."""
+    sys.exit(code)
+
+
+def fail(_: Connection) -> int:
+    """Raise."""
+    raise ValueError("as the test wants it")
+
+
+def forget_thread(channel: Connection) -> int:
+    """Return while a thread goes on that nobody made a daemon."""
+    threading.Thread(target=time.sleep, args=(LONG,)).start()
+    channel.send_bytes(b"returning")
+    return 0
+
+
+def sleep(channel: Connection) -> int:
+    """Be there until somebody ends it; SIGTERM does."""
+    channel.send_bytes(b"ready")
+    time.sleep(LONG)
+    return 0
+
+
+def obey(channel: Connection) -> int:
+    """End when asked on the channel."""
+    channel.send_bytes(b"ready")
+    channel.recv_bytes()
+    return 7
+
+
+def stay(channel: Connection) -> int:
+    """Heed neither the channel nor SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    channel.send_bytes(b"ready")
+    while True:
+        time.sleep(LONG)
+
+
+def breed(channel: Connection) -> int:
+    """Have a child, a child in a session of its own, and a daemon; tell their pids, then stay."""
+    plain = subprocess.Popen(["sleep", str(LONG)])
+    apart = subprocess.Popen(["sleep", str(LONG)], start_new_session=True)
+    daemon = subprocess.run([sys.executable, "-c", DAEMON], stdout=subprocess.PIPE, check=True, text=True)
+    channel.send([plain.pid, apart.pid, int(daemon.stdout)])
+    return stay(channel)
