@@ -5,12 +5,16 @@ Start-up is imports: the overview and a command's help must not pay for what oth
 
 from __future__ import annotations
 
+import copy
 import importlib
 from collections.abc import Mapping, Sequence
 
 import click
 
 from context_bus.cli.border import Invocation, watch_reader
+
+#: What stands in an example for how the reader calls the command.
+CALLED = "{command}"
 
 
 class LazyGroup(click.Group):
@@ -43,7 +47,11 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command; ``conf_command`` and ``conf-command`` are the same."""
         name = cmd_name.replace("_", "-")
-        return load(self.package, self.prefix + name) if name in self.table else None
+        return (
+            load(self.package, self.prefix + name, f"{ctx.command_path} {name}")
+            if name in self.table
+            else None
+        )
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -59,19 +67,29 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(self.table.items()))
 
 
-def load(package: str, name: str) -> click.Command:
-    """Import the command of that name and give it the options that all share."""
+def load(package: str, name: str, called: str) -> click.Command:
+    """Import the command of that name and give it what all commands share.
+
+    Args:
+        package: Where the module is.
+        name: Name of the module, with ``-`` or ``_``.
+        called: How the user calls the command; for its examples.
+    """
     module = importlib.import_module(f"{package}.{name.replace('-', '_')}")
-    command: click.Command = module.command
-    if not any(parameter.name == "debug" for parameter in command.params):
-        command.params.append(debug_option())
-        command.callback = command.callback and watch_reader(command.callback)
-    command.context_settings.setdefault("help_option_names", ["-h", "--help"])
+    command: click.Command = copy.copy(module.command)
+    command.params = [*command.params, debug_option()]
+    command.callback = command.callback and watch_reader(command.callback)
+    command.context_settings = {"help_option_names": ["-h", "--help"], **command.context_settings}
+    command.epilog = command.epilog and command.epilog.replace(CALLED, called)
     return command
 
 
 def examples(*commands: str) -> str:
-    """Make the end of a help text: commands that a reader can run as they stand."""
+    """Make the end of a help text: commands that a reader can run as they stand.
+
+    Args:
+        commands: One a line; ``{command}`` is how the reader calls the command.
+    """
     return "\n".join(["\b", "Examples:", *(f"  {command}" for command in commands)])
 
 

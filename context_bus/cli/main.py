@@ -64,5 +64,6 @@ def run_tool(name: str) -> None:
         name: The command, e.g. ``conf_command``.
     """
     script = Path(sys.argv[0])
-    command = load(PACKAGE, name)
-    sys.exit(run(command, script.name, None, Invocation(home=script.resolve().parent.parent)))
+    called = f"python {script}"
+    home = script.resolve().parent.parent
+    sys.exit(run(load(PACKAGE, name, called), called, None, Invocation(home=home)))

@@ -80,7 +80,7 @@ def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for row in cells:
         table.add_row(
             *(f"[{STATE_COLOURS[cell]}]{cell}[/]" if cell in STATE_COLOURS else _plain(cell) for cell in row)

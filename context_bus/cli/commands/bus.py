@@ -18,8 +18,8 @@ command = LazyGroup(
     },
     help="Look at the topics of any bus.",
     epilog=examples(
-        "context-bus bus echo control --once --context_file=Conf/Context-EchoAction.xml",
-        "context-bus bus latency --count=200",
-        "context-bus bus pub weather '{\"celsius\": 21.5}'",
+        "{command} echo control --once --context_file=Conf/Context-EchoAction.xml",
+        "{command} latency --count=200",
+        "{command} pub weather '{\"celsius\": 21.5}'",
     ),
 )

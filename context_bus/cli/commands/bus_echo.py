@@ -45,9 +45,9 @@ class Wanted:
 @click.command(
     "echo",
     epilog=examples(
-        "context-bus bus echo control --once",
-        "context-bus bus echo control --count=2 --filter \"header.action != 'stopped'\" --field content",
-        "context-bus bus echo --json --no-info --timeout=2",
+        "{command} control --once",
+        "{command} control --count=2 --filter \"header.action != 'stopped'\" --field content",
+        "{command} --json --no-info --timeout=2",
     ),
 )
 @click.argument("topics", metavar="[TOPIC]...", nargs=-1)

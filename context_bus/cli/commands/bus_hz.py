@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @click.command(
     "hz",
     epilog=examples(
-        "context-bus bus hz numbers --count=2",
-        "context-bus bus hz --window=100 --timeout=3 --count=1 --json",
+        "{command} numbers --count=2",
+        "{command} --window=100 --timeout=3 --count=1 --json",
     ),
 )
 @click.argument("topics", metavar="[TOPIC]...", nargs=-1)

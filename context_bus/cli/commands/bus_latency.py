@@ -24,8 +24,8 @@ WARM_UP = 20
 @click.command(
     "latency",
     epilog=examples(
-        "context-bus bus latency",
-        "context-bus bus latency --count=200 --rate=100 --size=1500 --json",
+        "{command}",
+        "{command} --count=200 --rate=100 --size=1500 --json",
     ),
 )
 @both_options

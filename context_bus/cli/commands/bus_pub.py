@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 @click.command(
     "pub",
     epilog=examples(
-        "context-bus bus pub weather '{\"celsius\": 21.5}'",
-        'context-bus bus pub numbers \'{"number": {count}, "at": {time}}\' --rate=20 --times=10',
-        "context-bus bus pub weather '{\"celsius\": 19.0}' --action=updated --service_name=station --wait=2",
+        "{command} weather '{\"celsius\": 21.5}'",
+        '{command} numbers \'{"number": {count}, "at": {time}}\' --rate=20 --times=10',
+        "{command} weather '{\"celsius\": 19.0}' --action=updated --service_name=station --wait=2",
     ),
 )
 @click.argument("topic")

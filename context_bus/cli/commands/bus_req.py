@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 @click.command(
     "req",
     epilog=examples(
-        "context-bus bus req square 12",
-        "context-bus bus req square 12 --timeout=2 --json",
-        "context-bus bus req square 12 --replies=3 --timeout=0.5",
+        "{command} square 12",
+        "{command} square 12 --timeout=2 --json",
+        "{command} square 12 --replies=3 --timeout=0.5",
     ),
 )
 @click.argument("topic")

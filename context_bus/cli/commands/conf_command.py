@@ -51,11 +51,11 @@ class Given:
 @click.command(
     "conf_command",
     epilog=examples(
-        "conf_command.py --context_file=Conf/Context-EchoAction.xml --action=start --transaction=ECHO",
-        "conf_command.py --context_file=Conf/Context-EchoAction.xml --service_name=state --action=request",
-        "conf_command.py --context_file=Conf/Context-EchoAction.xml --task_id=ts_100 --action=restart",
-        "conf_command.py --context_file=Conf/Context-EchoAction.xml --action=stop --json",
-        "conf_command.py --endpoint=tcp://127.0.0.1:5557 --action=exit",
+        "{command} --context_file=Conf/Context-EchoAction.xml --action=start --transaction=ECHO",
+        "{command} --context_file=Conf/Context-EchoAction.xml --service_name=state --action=request",
+        "{command} --context_file=Conf/Context-EchoAction.xml --task_id=ts_100 --action=restart",
+        "{command} --context_file=Conf/Context-EchoAction.xml --action=stop --json",
+        "{command} --endpoint=tcp://127.0.0.1:5557 --action=exit",
     ),
 )
 @click.option(

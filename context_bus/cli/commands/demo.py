@@ -33,7 +33,7 @@ SHOUTS = 2
 PATIENCE = 12.0
 
 
-@click.command("demo", epilog=examples("context-bus demo"))
+@click.command("demo", epilog=examples("{command}"))
 @click.pass_obj
 def command(invocation: Invocation) -> None:
     """Show two contexts from start to stop, in half a minute.
@@ -123,8 +123,8 @@ def _conf_command(conf: ContextConf, file: Path, action: str, transaction: str) 
 
     name = "state" if action == "request" else "context"
     more = " --service_name=state" if name == "state" else ""
-    _prompt(f"context-bus conf-command{more} --action={action} --transaction={transaction} \\")
-    _prompt(f"    --context_file={file}", sign=" ")
+    _prompt(f"context-bus conf-command --action={action} --transaction={transaction} \\")
+    _prompt(f"    --context_file={file}{more}", sign=" ")
     endpoints = Endpoints(conf.front_end_endpoint, conf.backend_endpoint)
     request = Request(action, name, transaction=transaction)
     carry_out(request, conf, endpoints, timeout=PATIENCE)

@@ -23,9 +23,9 @@ RULE = "=" * 72
 @click.command(
     "display",
     epilog=examples(
-        "display.py --endpoint=tcp://127.0.0.1:5556 --count=1",
-        "display.py --endpoint=tcp://127.0.0.1:5556 --topic=control --topic=process --timeout=2",
-        "display.py --endpoint=tcp://127.0.0.1:5556 --json --count=2",
+        "{command} --endpoint=tcp://127.0.0.1:5556 --count=1",
+        "{command} --endpoint=tcp://127.0.0.1:5556 --topic=control --topic=process --timeout=2",
+        "{command} --endpoint=tcp://127.0.0.1:5556 --json --count=2",
     ),
 )
 @click.option(

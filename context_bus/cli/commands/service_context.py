@@ -26,9 +26,9 @@ EXIT_CODES = {"SIGINT": 130, "SIGINT again": 130, "SIGTERM again": 143}
 @click.command(
     "service_context",
     epilog=examples(
-        "service_context.py Conf/Context-EchoAction.xml",
-        "service_context.py Conf/Context-StateMachine.xml --start=MORNING",
-        "service_context.py Conf/Context-EchoAction.xml --json --start --log_level=info --log_file=echo.log",
+        "{command} Conf/Context-EchoAction.xml",
+        "{command} Conf/Context-StateMachine.xml --start=MORNING",
+        "{command} Conf/Context-EchoAction.xml --json --start --log_level=info --log_file=echo.log",
     ),
 )
 @click.argument("file", type=FileInProject())
