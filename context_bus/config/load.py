@@ -15,8 +15,6 @@ from context_bus.config.meta_reader import read_meta_node
 from context_bus.config.model import ContextConf, MetaConf
 from context_bus.config.node import Node
 from context_bus.config.reader import read_context_node
-from context_bus.config.xml_source import parse_xml
-from context_bus.config.yaml_source import parse_yaml
 from context_bus.errors import ConfigurationError, Fault
 
 #: Largest file that is read, in bytes; a configuration is thousands of times smaller.
@@ -90,7 +88,14 @@ def parse_tree(data: bytes, faults: FaultList) -> Node | None:
         return None
     suffix = Path(faults.file).suffix.lower()
     is_xml = suffix == ".xml" or (suffix not in {".yaml", ".yml"} and looks_like_xml(data))
-    return parse_xml(data, faults) if is_xml else parse_yaml(data, faults)
+    # Imported here: each parser costs more to import than a file to parse, and one of them is enough.
+    if is_xml:
+        from context_bus.config.xml_source import parse_xml
+
+        return parse_xml(data, faults)
+    from context_bus.config.yaml_source import parse_yaml
+
+    return parse_yaml(data, faults)
 
 
 def looks_like_xml(data: bytes) -> bool:

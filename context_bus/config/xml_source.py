@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import cast
 
 from lxml import etree
 
 from context_bus.config.faults import FaultList
 from context_bus.config.node import Node
-from context_bus.config.xml_diagnosis import diagnose
+from context_bus.config.xml_diagnosis import decode, diagnose, scan
 
 
 def parse_xml(data: bytes, faults: FaultList) -> Node | None:
@@ -26,7 +27,17 @@ def parse_xml(data: bytes, faults: FaultList) -> Node | None:
     if _has_doctype(root):
         diagnose(data, faults)
         return None
-    return _node(root, faults)
+    return _node(root, faults, _lines(data, root))
+
+
+def _lines(data: bytes, root: etree._Element) -> Iterator[int]:
+    """The line in which each element begins, in document order.
+
+    libxml2 tells the line in which the start tag ends, which is not where a person looks.
+    """
+    begins = [tag.line for tag in scan(decode(data)[0]) if tag.kind in {"open", "empty"}]
+    ends = [cast("int | None", element.sourceline) or 0 for element in root.iter()]
+    return iter(begins if len(begins) == len(ends) else ends)
 
 
 def _has_doctype(root: etree._Element) -> bool:
@@ -46,12 +57,12 @@ def _parser() -> etree.XMLParser:
     )
 
 
-def _node(element: etree._Element, faults: FaultList) -> Node:
-    tag, line = str(element.tag), cast("int | None", element.sourceline) or 0
+def _node(element: etree._Element, faults: FaultList, lines: Iterator[int]) -> Node:
+    tag, line = str(element.tag), next(lines)
     if tag.startswith("{"):
         space, _, tag = tag[1:].partition("}")
         faults.fault(f'<{tag}> is in the namespace "{space}"', "remove xmlns", line=line, element=tag)
-    children = tuple(_node(child, faults) for child in element)
+    children = tuple(_node(child, faults, lines) for child in element)
     pieces = [element.text or "", *(child.tail or "" for child in element)]
     attributes = {
         # Attributes with a namespace (xml:space, xsi:schemaLocation) speak to other tools.

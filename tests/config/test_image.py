@@ -138,10 +138,12 @@ def test_values_of_json_become_text():
     """Numbers, truths and null come from younger senders."""
     sent = image()
     sent["Task"]["message"]["content"]["configuration"] = {  # type: ignore[index]
-        "a": 1, "b": 1.5, "c": True, "d": None, "e": [1, "x"], "f": ["one"], "g": {"h": {"#text": "i", "j": "k"}},
+        "a": 1, "b": 1.5, "c": True, "d": None, "e": [1, "x"], "f": ["one"],
+        "g": {"h": {"#text": "i", "j": "k"}},
     }  # fmt: skip
     assert service_from_image(sent).configuration == {
-        "a": "1", "b": "1.5", "c": "true", "d": "", "e": ["1", "x"], "f": "one", "g": {"h": {"#text": "i", "j": "k"}},
+        "a": "1", "b": "1.5", "c": "true", "d": "", "e": ["1", "x"], "f": "one",
+        "g": {"h": {"#text": "i", "j": "k"}},
     }  # fmt: skip
 
 
@@ -186,9 +188,8 @@ def test_deep_image_is_refused():
     deep: dict[str, object] = {}
     for _ in range(900):
         deep = {"a": deep}
-    assert [str(fault) for fault in faults_of(lambda: context_from_image(deep, "TX1"))][0] == (
-        "TX1: Context: nested deeper than 100 levels"
-    )
+    faults = faults_of(lambda: context_from_image(deep, "TX1"))
+    assert str(faults[0]) == "TX1: Context: nested deeper than 100 levels"
 
 
 def test_one_faulty_service_leaves_its_siblings():

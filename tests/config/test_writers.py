@@ -170,6 +170,13 @@ def test_written_list_reads_back(write, name):
     assert write(parse_meta(write(META), name)) == write(META)
 
 
+def test_name_that_means_a_namespace_to_xml_stays_a_name():
+    """Beside a text, values are attributes; this one must not be."""
+    odd = replace(CONF.services[1], configuration={"a": {"xmlns": "urn:x", "#text": "t"}})
+    conf = replace(CONF, services=(odd,))
+    assert parse_context(write_xml(conf), "c.xml") == conf
+
+
 AMBIGUOUS = [
     "yes", "no", "on", "off", "null", "~", "true", "0123", "0x1f", "1_000", "12:30:45", "2020-01-01", "1e3",
     "- a", "# a", "a: b", "a #b", "a:", "*a", "&a", "!a", "|", ">", "%a", "@a", "`a", "{a", "[a", "'", '"',
@@ -194,7 +201,7 @@ def test_text_that_means_something_to_yaml_stays_text(text):
         ({"id": "a\ud800"}, "TaskService/id: holds the character U+D800"),
         (
             {"configuration": {"a b": "c"}},
-            "TaskService/Task/message/content/configuration: 'a b' cannot name",
+            "Task/message/content/configuration: 'a b' cannot name",
         ),
         ({"configuration": {"a": {"1": "c"}}}, "content/configuration/a: '1' cannot name an element"),
     ],

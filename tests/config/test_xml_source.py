@@ -163,6 +163,14 @@ def test_encodings_are_understood(encoding):
     assert conf.services[0].description == "Café à la crème"
 
 
+def test_line_is_where_the_start_tag_begins():
+    """A start tag with an attribute on each line is found at its first; so is one beyond line 65535."""
+    text = THREE.replace('<TaskService id="ts003" instance=', '<TaskService\n  id="ts003"\n  instance=\n')
+    text = text.replace("<Context>", "<Context>" + "\n" * 70_000)
+    conf = parse_context(text.encode(), "c.xml")
+    assert conf.services[2].line == text[: text.index("<TaskService\n")].count("\n") + 1
+
+
 def test_namespace_is_a_fault():
     """Elements in a namespace would all look unknown."""
     text = THREE.replace("<Context>", '<Context xmlns="urn:x">')
@@ -174,7 +182,7 @@ def test_attributes_of_other_tools_are_skipped():
     """A schema location or xml:space is not ours to judge."""
     text = THREE.replace(
         "<Context>",
-        '<Context xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="a" xml:space="default">',
+        '<Context xmlns:xsi="urn:x" xsi:schemaLocation="a" xml:space="default">',
     )
     assert parse_context(text.encode(), "c.xml") == parse_context(THREE.encode(), "c.xml")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from string import ascii_letters
 
 from hypothesis import assume, example, given, settings
@@ -171,12 +172,25 @@ def test_characters_are_carried_or_refused(text, place):
             assert getattr(service, place) == text.strip()
 
 
-@given(contexts(), st.data())
-@settings(max_examples=60, deadline=None)
-def test_mutated_files_load_or_fault(conf, data):
+SAMPLE = ContextConf(
+    "tcp://127.0.0.1:1", "tcp://127.0.0.1:2", "tcp://127.0.0.1:2", "tcp://127.0.0.1:1", "Sample",
+    services=(
+        TaskServiceConf(
+            "a", "A", "a", description="two\nlines",
+            transitions=(Transition(Trigger.ON_EXIT, Action.START, ("a", "b")),),
+            configuration={"words": ["x", "y"], "deep": {"#text": "t", "k": "v"}},
+        ),
+        TaskServiceConf("b", "B", "é"),
+    ),
+)  # fmt: skip
+
+
+@given(st.sampled_from([(write_xml, "c.xml"), (write_yaml, "c.yaml")]), st.data())
+@settings(max_examples=200, deadline=None)
+def test_mutated_files_load_or_fault(written, data):
     """A byte more, less or other: a model, or faults of one line each; nothing else is raised."""
-    write, name = data.draw(st.sampled_from([(write_xml, "c.xml"), (write_yaml, "c.yaml")]))
-    text = bytearray(write(conf))
+    write, name = written
+    text = bytearray(write(SAMPLE))
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(0, len(text) - 1))
         text[place : place + data.draw(st.integers(0, 2))] = data.draw(
@@ -185,13 +199,22 @@ def test_mutated_files_load_or_fault(conf, data):
             )
         )
         assume(text)
+    check_faults(lambda: parse_context(bytes(text), name), name)
+
+
+def check_faults(read: Callable[[], object], source: str) -> None:
+    """Nothing but a configuration error may come, with lines fit to print."""
     try:
-        parse_context(bytes(text), name)
+        read()
     except ConfigurationError as error:
-        assert error.faults
-        assert all(str(fault).isprintable() and fault.file == name for fault in error.faults)
+        faults = error.faults
+    else:
+        return
+    assert faults
+    assert all(str(fault).isprintable() and fault.file == source for fault in faults)
 
 
+WORDS = ["TaskService", "Task", "id", "state", "message", "header", "on_exit", "call", "#text"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
     lambda inner: (
@@ -215,7 +238,4 @@ def test_any_message_is_read_or_refused(image):
     """A provider reads what strangers send: nothing but a configuration error may come of it."""
     examined = examine_image(image, "TX1")
     assert all(str(fault).isprintable() for each in examined.rejected for fault in each.faults)
-    try:
-        context_from_image(image)
-    except ConfigurationError as error:
-        assert error.faults
+    check_faults(lambda: context_from_image(image, "TX1"), "TX1")
