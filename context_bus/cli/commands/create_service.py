@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -240,10 +239,10 @@ def _say_next(ctx: click.Context, conf: MetaConf, plan: Plan) -> None:
     """Print the commands that run what was made, as the user would type them."""
     path = plan.files[-1].path
     file = shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
-    script = Path(sys.argv[0])
-    is_tool = ctx.find_root().info_name == script.name and script.suffix == ".py"
+    called = ctx.find_root().info_name or ""
+    tools, is_tool, _ = called.rpartition("create_service.py")
     run, start = (
-        f"python {script.with_name(name + '.py')}" if is_tool else f"context-bus {name.replace('_', '-')}"
+        f"{tools}{name}.py" if is_tool else f"context-bus {name.replace('_', '-')}"
         for name in ("service_context", "conf_command")
     )
     say(f"Run it:   {run} {file}")
