@@ -37,7 +37,20 @@ def failure_of(error: BaseException, directory: str) -> Failure:
     cause = error.__cause__ if isinstance(error, ContextBusError) and error.__cause__ else error
     reason = str(error) if isinstance(error, ContextBusError) else describe(error)
     where = place_of(cause, directory)
+    _begin_in(directory, error)
     return Failure(one_line(reason), where, "".join(traceback.format_exception(error)))
+
+
+def _begin_in(directory: str, error: BaseException) -> None:
+    """Let the traceback begin in the user's code, if it ever gets there."""
+    frame, root = error.__traceback__, _root(directory)
+    while frame is not None and not frame.tb_frame.f_code.co_filename.startswith(root):
+        frame = frame.tb_next
+    error.__traceback__ = frame or error.__traceback__
+
+
+def _root(directory: str) -> str:
+    return os.path.join(os.path.abspath(directory), "") if directory else os.sep
 
 
 def describe(error: BaseException) -> str:
@@ -58,7 +71,7 @@ def place_of(error: BaseException, directory: str) -> str:
     Returns:
         ``file:line``, empty when it came through none.
     """
-    root = os.path.join(os.path.abspath(directory), "") if directory else os.sep
+    root = _root(directory)
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno or 0}"
     places = [

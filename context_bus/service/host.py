@@ -12,6 +12,7 @@ import math
 import os
 import select
 import signal
+import threading
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -66,6 +67,7 @@ class Host:
         self._link = ServiceLink(boot)
         self._events: collections.deque[Event] = collections.deque()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._waking = threading.RLock()
         self._deadline = math.inf
         self._stop_asked = False
         self._trouble: Failure | None = None
@@ -82,8 +84,10 @@ class Host:
 
     def _post(self, event: Event) -> None:
         self._events.append(event)
-        with contextlib.suppress(OSError):  # closed: the service has ended, and the event came too late
-            os.eventfd_write(self._wake, 1)
+        # A signal handler may come here while this very thread holds the lock, so it is one that lets it.
+        with self._waking:
+            if self._wake >= 0:
+                os.eventfd_write(self._wake, 1)
 
     # -- the hosting thread ---------------------------------------------------------------------------
 
@@ -100,7 +104,9 @@ class Host:
             return self._outcome(failure_of(error, self._boot.directory), reported=False)
         finally:
             self._link.close()
-            os.close(self._wake)
+            with self._waking:
+                wake, self._wake = self._wake, -1
+                os.close(wake)
 
     def _attend(self, work: Work) -> tuple[Failure | None, str]:
         """Wait for the end of the task; returns why it failed, or why it was left behind."""
