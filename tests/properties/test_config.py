@@ -23,30 +23,27 @@ from context_bus.config.model import (
     Trigger,
     Value,
 )
-from context_bus.config.node import illegal_character, is_name
+from context_bus.config.node import illegal_character
 from context_bus.config.reader import RESERVED_NAMES, STATE_TYPES
 from context_bus.config.writers import write_xml, write_yaml
 from context_bus.errors import ConfigurationError
 
+_PRINTING = st.characters(min_codepoint=0x20, exclude_categories=["Cs"], exclude_characters="\ufffe\uffff")
 #: Any text that XML can carry, as it stands after its outer blanks are gone.
-TEXT = st.text(
-    st.characters(exclude_categories=["Cs"]).filter(lambda char: not illegal_character(char)), max_size=20
-).map(str.strip)
-FILLED = TEXT.filter(bool)
-NAME = st.one_of(
-    st.text(ascii_letters + "_", min_size=1, max_size=6),
-    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3).filter(is_name),
-)
+TEXT = st.text(_PRINTING | st.sampled_from("\t\n\r <>&\"'"), max_size=20).map(str.strip)
+FILLED = TEXT.map(lambda text: text or "filled")
+_STARTS = ascii_letters + "_éßЖ日\U00010400"
+NAME = st.tuples(st.sampled_from(_STARTS), st.text(_STARTS + "-.9·", max_size=4)).map("".join)
 IDENTIFIER = st.from_regex(r"[A-Z][a-z0-9_]{0,8}", fullmatch=True)
 ID = st.from_regex(r"[\w.-]{1,6}", fullmatch=True).filter(lambda text: text not in RESERVED_NAMES)
-SERVICE_NAME = FILLED.filter(lambda text: text not in RESERVED_NAMES)
+SERVICE_NAME = FILLED.map(lambda text: f"{text}1" if text in RESERVED_NAMES else text)
 
 
 def _values(inner: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
     """Lists have at least two items and hold no lists; mappings are not empty: XML has no other."""
     mapping = st.dictionaries(NAME, inner, min_size=1, max_size=3)
     with_text = st.tuples(mapping, FILLED).map(lambda pair: {**pair[0], "#text": pair[1]})
-    item = inner.filter(lambda value: not isinstance(value, list))
+    item = inner.map(lambda value: {"item": value} if isinstance(value, list) else value)
     return st.one_of(mapping, with_text, st.lists(item, min_size=2, max_size=3))
 
 
@@ -130,7 +127,7 @@ def test_context_survives_every_syntax(conf):
 
 
 @given(lists())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_service_list_survives_every_syntax(conf):
     """The same for the scaffold's files."""
     assert parse_meta(write_xml(conf), "l.xml") == conf
@@ -138,7 +135,7 @@ def test_service_list_survives_every_syntax(conf):
 
 
 @given(contexts())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_merging_one_by_one_is_writing_all(conf):
     """Services merged into an empty context are the context."""
     head = write_xml(ContextConf(**{**_fields(conf), "services": ()}))
