@@ -7,7 +7,8 @@ A page is a story told in one empty directory holding the checkout's Conf, Servi
 - a block whose first line says ``file: PATH`` in a comment is written to that path;
 - any other ``python`` block is run.
 
-In what is expected ``...`` stands for anything within a line, a line of ``...`` for any lines.
+In what is expected ``...`` stands for anything within a line, a line of ``...`` for any lines; the
+width of columns does not count.
 Ports 5556 and 5557 are replaced by free ones, so that pages do not meet each other.
 """
 
@@ -70,10 +71,15 @@ def free_ports(count: int) -> list[str]:
     return ports
 
 
+def aligned(text: str) -> str:
+    """Columns are as wide as what stands in them, such as a pid: their width is not compared."""
+    return re.sub(r"(?<=\S) {2,}", "  ", text)
+
+
 def pattern(expected: str) -> re.Pattern[str]:
     """What an expected text matches: ``...`` within a line, or as a line of its own."""
     parts = []
-    for line in expected.splitlines():
+    for line in aligned(expected).splitlines():
         if line.strip() == "...":
             parts.append(r"(?:.*\n)*?")
         else:
@@ -100,7 +106,7 @@ class Background:
     def wait_for(self, expected: str) -> None:
         wanted = pattern(expected)
         with self.grown:
-            seen = self.grown.wait_for(lambda: wanted.search(self.output), COMMAND_TIMEOUT)
+            seen = self.grown.wait_for(lambda: wanted.search(aligned(self.output)), COMMAND_TIMEOUT)
         assert seen, f"expected in the background:\n{expected}\nseen:\n{self.output}"
 
 
@@ -182,19 +188,26 @@ class Story:
             timeout=COMMAND_TIMEOUT,
             check=False,
         )
-        seen = self.inward(done.stdout)
+        seen = aligned(self.inward(done.stdout))
         assert pattern(expected).fullmatch(seen if seen.endswith("\n") or not seen else seen + "\n"), (
             f"$ {command}\nexpected:\n{expected}\nseen (exit code {done.returncode}):\n{seen}"
         )
         if done.returncode and "..." not in expected.splitlines():
             assert expected, f"$ {command}\nexit code {done.returncode} without a word about it"
 
-    def end(self) -> None:
-        """End what still runs, and report it: a page cleans up after itself."""
+    def __enter__(self) -> Story:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        left = self.end(patience=15.0 if kind is None else 0.1)
+        assert kind or not left, f"still running at the end of the page: {left}"
+
+    def end(self, patience: float) -> list[str]:
+        """End what still runs, and tell what that was: a page cleans up after itself."""
         left = []
         for background, thread in self.running:
             try:
-                background.process.wait(15)
+                background.process.wait(patience)
             except subprocess.TimeoutExpired:
                 left.append(" ".join(map(str, background.process.args)))  # type: ignore[arg-type]
                 os.killpg(background.process.pid, signal.SIGINT)
@@ -202,7 +215,7 @@ class Story:
             thread.join()
             assert background.process.stdout is not None
             background.process.stdout.close()
-        assert not left, f"still running at the end of the page: {left}"
+        return left
 
 
 def commands(text: str) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,18 +17,13 @@ def test_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
     """A reader who types what the page shows sees what the page shows."""
     found = blocks(page)
     assert {block.language for block in found} <= LANGUAGES
-    story = Story(tmp_path)
-    try:
+    with Story(tmp_path) as story:
         for block in found:
             story.play(block)
-    finally:
-        story.end()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page_links_lead_somewhere(page: Path) -> None:
     """A relative link names a file that is there."""
-    import re
-
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
