@@ -63,9 +63,11 @@ class FaultList:
         self.faults: list[Fault] = []
         self.warnings: list[Fault] = []
         self._seen: set[Fault] = set()
+        self._noted = 0
 
     def fault(self, message: str, remedy: str = "", *, line: int = 0, element: str = "") -> None:
         """Note what makes the source unusable."""
+        self._noted += 1
         self._add(self.faults, message, remedy, line, element)
 
     def warn(self, message: str, remedy: str = "", *, line: int = 0, element: str = "") -> None:
@@ -81,6 +83,11 @@ class FaultList:
         if fault not in self._seen:
             self._seen.add(fault)
             found.append(fault)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are so many faults (the same one again counts) that looking on is of no use."""
+        return self._noted > MAX_FAULTS
 
     def raise_faults(self) -> None:
         """Raise all faults in order of their lines, if there are any.

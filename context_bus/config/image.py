@@ -18,6 +18,8 @@ from context_bus.errors import Fault
 
 #: Name of the source in faults when the sender is not known.
 MESSAGE = "message"
+#: Faulty services of one image that are looked at; a stranger may send a million.
+MAX_REJECTED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,15 @@ def examine_image(image: Mapping[str, object], source: str = MESSAGE) -> Context
         own = FaultList(source)
         node = image_node("TaskService", item, own)
         service = read_service(node, own, calls, place)
-        if own.faults:
-            rejected.append(RejectedService(Level(node, "", FaultList("")).text("id"), own.sorted_faults()))
-        else:
+        if not own.faults:
             services.append(service)
+            continue
+        rejected.append(RejectedService(Level(node, "", FaultList("")).text("id"), own.sorted_faults()))
+        if len(rejected) >= MAX_REJECTED:
+            faults.fault(
+                f"{MAX_REJECTED} services are faulty, the rest was not looked at", element="TaskService"
+            )
+            break
     whole = ContextConf(
         conf.front_end_endpoint,
         conf.backend_endpoint,
@@ -167,6 +174,8 @@ def _nodes(tag: str, value: object, faults: FaultList, path: str, depth: int) ->
         yield _mapping_node(tag, value, faults, path, depth)
     elif isinstance(value, list | tuple):
         for item in value:
+            if faults.is_full:
+                return
             if isinstance(item, list | tuple):
                 faults.fault("a list within a list has no XML twin", "name the inner one", element=path)
                 continue

@@ -5,7 +5,7 @@ Knows nodes and faults; must not know which elements exist.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from context_bus.config.faults import FaultList, nearest
 from context_bus.config.node import Node
@@ -114,7 +114,7 @@ class Level:
         """
         if self.node.text and self._asked:
             self.warn("", f'the text "{self.node.text[:40]}" beside its elements is ignored', "remove it")
-        unknown = [name for name in self._names() if name not in self._asked]
+        unknown = self.unknown()
         if len(unknown) > MAX_UNKNOWN:
             self.fault("", f"{len(unknown)} unknown names, {', '.join(unknown[:3])} and so on")
             return
@@ -128,6 +128,15 @@ class Level:
                 self.fault(name, f'unknown name "{name}"', f'remove it, "{near}" is there already')
             else:
                 self.warn(name, "unknown, ignored", f"known here: {', '.join(dict.fromkeys(self._asked))}")
+
+    def settle(self, names: Iterable[str]) -> None:
+        """Take parts as asked for: the caller has judged them."""
+        self._asked.extend(names)
+
+    def unknown(self) -> list[str]:
+        """Names of the parts that nobody asked for so far."""
+        asked = set(self._asked)
+        return [name for name in self._names() if name not in asked]
 
     def _names(self) -> list[str]:
         return list(dict.fromkeys([*self.node.attributes, *self._parts]))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from context_bus.config.address import Address, parse_address
 from context_bus.config.faults import FaultList, did_you_mean, nearest
-from context_bus.config.level import Level
+from context_bus.config.level import MAX_UNKNOWN, Level
 from context_bus.config.model import (
     DEFAULT_CONTEXT_ID,
     IMMEDIATE_TYPES,
@@ -262,9 +262,10 @@ def _read_state(task: Level, calls: Calls) -> tuple[str, tuple[Transition, ...]]
         for level in state.children(trigger):
             transitions.append(read_transition(level, trigger, "call", calls))
             level.finish(HOMES)
-    for child in state.node.children:
-        if child.tag.startswith("on_") and child.tag not in list(Trigger):
-            state.fault(child.tag, f'unknown trigger "{child.tag}"', did_you_mean(child.tag, list(Trigger)))
+    unknown = [name for name in state.unknown() if name.startswith("on_")]
+    for name in unknown[:MAX_UNKNOWN]:
+        state.fault(name, f'unknown trigger "{name}"', did_you_mean(name, list(Trigger)))
+    state.settle(unknown)
     state.finish(HOMES)
     return state_type, tuple(transition for transition in transitions if transition)
 

@@ -205,6 +205,16 @@ def test_one_faulty_service_leaves_its_siblings():
     assert examined.faults == ()
 
 
+def test_flood_of_faulty_services_is_cut():
+    """A megabyte of nonsense must not keep a provider busy; what came before it still counts."""
+    examined = examine_image({"TaskService": [image(), *["x"] * 100_000]})
+    assert len(examined.conf.services) == 1
+    assert len(examined.rejected) == 100
+    assert [str(fault) for fault in examined.faults] == [
+        "message: TaskService: 100 services are faulty, the rest was not looked at"
+    ]
+
+
 def test_fault_of_the_context_itself_is_told_apart():
     """Endpoints belong to no service."""
     examined = examine_image({**ENDPOINTS, "FrontBind": "x", "TaskService": image()})
