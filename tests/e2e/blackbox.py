@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.e2e import procs
 from tests.e2e.project import CONTEXT_ID, TOOLS, Project, Service, run_tool
-from tests.e2e.wire import PATIENCE, Json, Wire
+from tests.e2e.wire import PATIENCE, Json, Seen, Wire
 
 
 class Provider:
@@ -104,7 +104,8 @@ class Provider:
             code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the provider did not end within {timeout} s\n{self.output}") from None
-        left = procs.marked(self.mark)
+        # The tracker of multiprocessing ends itself at the end of its pipe, a moment after us.
+        left = procs.wait_none_marked(self.mark, 0.5)
         assert not left, f"left behind: {left}\n{self.output}"
         assert self.project.ports_free(), "the ports are still held"
         return code
@@ -162,17 +163,13 @@ class Provider:
         """
         request = secrets.token_hex(8)
         since = self.wire.now
-        self.command(action, transaction, services, request_id=request, reply_to=f"reply.{request}", **more)
+        self.command(action, transaction, services, request_id=request, reply_to=self.wire.inbox, **more)
         last = self.wire.wait_for(
-            lambda seen: (
-                seen.header.get("request_id") == request
-                and seen.topic == f"reply.{request}"
-                and seen.action in ("rejected", "done", "failed")
-            ),
+            lambda seen: _answers(seen, request) and seen.action in ("rejected", "done", "failed"),
             f"answer to {action}",
             since,
         )
-        answers = [seen for seen in self.wire.seen[since:] if seen.topic == f"reply.{request}"]
+        answers = [seen for seen in self.wire.seen[since:] if _answers(seen, request)]
         return dict(last.data["content"]) | {"verbs": [seen.action for seen in answers]}
 
     def process_message(self, action: str, transaction: str, service: Service) -> None:
@@ -208,6 +205,10 @@ class Provider:
             cwd=self.project.directory,
             **options,
         )
+
+
+def _answers(seen: Seen, request: str) -> bool:
+    return seen.topic.startswith("reply.") and seen.header.get("request_id") == request
 
 
 def tasks_of(record: Json) -> dict[str, Json]:

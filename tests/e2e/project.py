@@ -172,6 +172,15 @@ def run_tool(
     )
 
 
+def the_error(ended: subprocess.CompletedProcess[str]) -> str:
+    """The one line with which a tool refused, without what its log warned of before."""
+    assert ended.returncode not in (0, 70), ended
+    assert "Traceback" not in ended.stderr, ended.stderr
+    lines = [line for line in ended.stderr.splitlines() if line.strip() and " WARNING " not in line]
+    assert len(lines) == 1, ended.stderr
+    return lines[0]
+
+
 class Project:
     """A directory with Services/, Conf/ and two ports of its own."""
 

@@ -99,7 +99,9 @@ class Wire:
         self._listener.rcvhwm = 0
         self._listener.linger = 0
         self._probe = b"probe." + secrets.token_hex(8).encode()
-        for topic in (*topics, self._probe):
+        #: Topic on which this client is answered, subscribed to as exactly as it is sent.
+        self.inbox = f"reply.{secrets.token_hex(8)}"
+        for topic in (*topics, self._probe, f"{self.inbox} @@@ ".encode()):
             self._listener.subscribe(topic)
         self._listener.connect(listen_on)
         self._listeners: set[bytes] = set()
