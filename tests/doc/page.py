@@ -9,7 +9,7 @@ A page is a story told in one empty directory holding the checkout's Conf, Servi
 
 In what is expected ``...`` stands for anything within a line, a line of ``...`` for any lines; the
 width of columns does not count.
-Ports 5556 and 5557 are replaced by free ones, so that pages do not meet each other.
+Ports 5556 to 5559 are replaced by free ones, so that pages do not meet each other.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LANGUAGES = {"console", "python", "xml", "yaml", "json", "text", "mermaid", ""}
 COMMAND_TIMEOUT = 60.0
 _FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"^\s*(?:#|<!--|//)\s*file:\s*(?P<path>\S+)\s*(?:-->)?\s*$")
-_PORTS = ("5556", "5557")
+_PORTS = ("5556", "5557", "5558", "5559")
 
 
 @dataclass(frozen=True)
