@@ -12,12 +12,14 @@ def trigger_of(action: str, result: str, *, commanded: bool = False) -> Trigger 
     Args:
         action: Verb of the report.
         result: Result in its status; an ``exited`` of old may leave it out.
-        commanded: The service was asked to stop. Then its end fires nothing: it would start successors
-            of what somebody just ended.
+        commanded: The service was asked to stop. Then its end fires nothing, even if it failed on its
+            way: it would start again, or start the successors of, what somebody just ended.
 
     Returns:
         The trigger, or None when the report lets nothing fire.
     """
+    if commanded:
+        return None
     succeeded = result == SUCCESS
     match action:
         case Report.FAILED:
@@ -27,7 +29,7 @@ def trigger_of(action: str, result: str, *, commanded: bool = False) -> Trigger 
             return Trigger.ON_START if succeeded else Trigger.ON_FAIL
         case Report.UPDATED if succeeded:
             return Trigger.ON_UPDATE
-        case Report.STOPPED | Report.EXITED if not commanded and (succeeded or not result):
+        case Report.STOPPED | Report.EXITED if succeeded or not result:
             return Trigger.ON_EXIT
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -45,7 +46,9 @@ class Stopping:
                 asked.set_result(None)
 
         def tell() -> None:
-            loop.call_soon_threadsafe(wake)
+            # The loop may have ended since this was taken from the list; then nobody waits any more.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(wake)
 
         if not self._listen(tell):
             return True

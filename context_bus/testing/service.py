@@ -12,8 +12,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from context_bus.bus.publisher import Publisher
 from context_bus.bus.subscriber import Subscriber
 from context_bus.config.model import TaskServiceConf, Value
+from context_bus.kernel.ids import new_request
 from context_bus.kernel.message import Message
 from context_bus.service.boot import Boot, Outcome
 from context_bus.service.host import Host
@@ -130,6 +132,14 @@ class ServiceRun:
         self.reports.append(report)
         return report
 
+    def _wait_until_heard(self, subscriber: Subscriber) -> None:
+        """Wait until the bus knows of our subscription; an older one to the topic would hide its absence."""
+        tag = f"barrier.{new_request()}"
+        subscriber.subscribe(tag)
+        with Publisher(self._boot.publish_to) as publisher:
+            publisher.wait_for_subscriber(tag, self._boot.connect_timeout)
+        subscriber.unsubscribe(tag)
+
     def _run(self) -> None:
         assert self._host is not None
         self.outcome = self._host.run()
@@ -137,6 +147,7 @@ class ServiceRun:
     def __enter__(self) -> ServiceRun:
         self._subscriber = Subscriber(self._boot.listen_on)
         self._subscriber.subscribe(CONTROL_TOPIC)
+        self._wait_until_heard(self._subscriber)
         self._host = Host(self._boot, lambda: self._service)
         self._thread = threading.Thread(target=self._run, name=self._boot.conf.id, daemon=True)
         self._thread.start()
