@@ -38,6 +38,7 @@ class Listener:
         endpoints: Where to connect; each gets a socket, so that each can be told apart when it fails.
         topics: Exact topics; none means every one.
         on_link: Called from within ``receive`` when an endpoint is missed, and when it comes after that.
+        patience: Seconds without a connection after which an endpoint is missed.
         whole: Join the parts of a message of several; off where only numbers and sizes count.
     """
 
@@ -48,6 +49,7 @@ class Listener:
         on_link: LinkObserver | None = None,
         *,
         whole: bool = True,
+        patience: float = PATIENCE,
     ) -> None:
         self._drain = _drain_whole if whole else _drain
         self._zmq_context = zmq.Context()
@@ -57,7 +59,7 @@ class Listener:
         self._on_link = on_link or (lambda endpoint, up: None)
         self._waiting = set(endpoints)
         self._told_missing: set[str] = set()
-        self._notice_at = time.monotonic() + PATIENCE
+        self._notice_at = time.monotonic() + patience
         try:
             for endpoint in dict.fromkeys(endpoints):
                 self._open(endpoint, topics)

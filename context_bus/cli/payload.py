@@ -36,7 +36,7 @@ class Payload:
         content = self._decode(count) if self._has_template else self._decoded
         if not (isinstance(content, dict) and content.keys() == {"header", "content"}):
             return Message(msgspec.structs.replace(header), content)
-        given = msgspec.structs.asdict(header) | content["header"]
+        given = msgspec.to_builtins(header) | content["header"]
         return Message(msgspec.convert(given, Header), content["content"])
 
     def check(self) -> None:

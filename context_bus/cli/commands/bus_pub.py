@@ -60,16 +60,16 @@ def command(
     JSON is the content; an object with header and content is a whole message, - reads standard input.
     {count} and {time} in it are filled in for each message. Returns when the bus has taken it.
     """
-    from context_bus.bus.node import Bus
+    from context_bus.cli.conversation import Conversation
     from context_bus.cli.payload import Payload
 
     payload = Payload(message)
     payload.check()
     total = 1 if once or (rate is None and times is None) else times
     numbers: Iterable[int] = itertools.count(1) if total is None else range(1, total + 1)
-    endpoints = resolve(listen, publish, context_file)
     sent = 0
-    with Bus(endpoints.listen, endpoints.publish) as bus:
+    with Conversation(resolve(listen, publish, context_file)) as bus:
+        bus.open()
         if wait is not None:
             bus.publisher.wait_for_subscriber(topic, wait)
         try:
@@ -77,7 +77,7 @@ def command(
                 bus.publisher.send_message(topic, payload.message(number, header))
                 sent = number
         finally:  # also after Ctrl-C
-            _report(topic, sent, bus.publisher.has_subscriber(topic), as_json)
+            _report(topic, sent, bus.is_heard(topic), as_json)
 
 
 def _paced(numbers: Iterable[int], rate: float | None) -> Iterator[int]:

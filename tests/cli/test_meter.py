@@ -1,0 +1,82 @@
+"""Rates over a window, with time as an argument."""
+
+from __future__ import annotations
+
+import pytest
+
+from context_bus.cli.meter import Meter, percentile
+from context_bus.cli.rates import batch_of
+
+
+def test_rate_is_messages_over_time() -> None:
+    """Ten messages a tenth of a second apart are ten a second."""
+    meter = Meter(window=1000)
+    for number in range(11):
+        meter.note(number / 10, 1, 100, 100, 100)
+    rate = meter.rate()
+    assert rate is not None
+    assert rate.rate == pytest.approx(10)
+    assert rate.bytes_per_second == pytest.approx(1000)
+    assert rate.shortest == pytest.approx(0.1)
+    assert rate.longest == pytest.approx(0.1)
+    assert rate.deviation == pytest.approx(0, abs=1e-9)
+    assert rate.total == 11
+
+
+def test_bunches_count_for_all_they_hold() -> None:
+    """A thousand messages taken at once are a thousand, sharing the time since those before."""
+    meter = Meter(window=10_000)
+    for number in range(5):
+        meter.note(number, 1000, 50_000, 40, 60)
+    rate = meter.rate()
+    assert rate is not None
+    assert rate.rate == pytest.approx(1000)
+    assert rate.shortest == pytest.approx(0.001)
+    assert (rate.smallest, rate.largest) == (40, 60)
+
+
+def test_window_forgets_what_is_older() -> None:
+    """Only as many messages as the window holds are measured."""
+    meter = Meter(window=10)
+    for number in range(100):
+        meter.note(number, 1, 1, 1, 1)
+    for number in range(1, 21):
+        meter.note(99 + number / 100, 1, 1, 1, 1)
+    rate = meter.rate()
+    assert rate is not None
+    assert rate.rate == pytest.approx(100)
+    assert rate.messages == 10
+    assert rate.total == 120
+
+
+def test_one_moment_is_no_rate() -> None:
+    """Without two points in time nothing can be said."""
+    meter = Meter(window=10)
+    assert meter.rate() is None
+    meter.note(1.0, 500, 500, 1, 1)
+    assert meter.rate() is None
+
+
+@pytest.mark.parametrize(
+    ("share", "wanted"), [(50, 50.0), (90, 90.0), (99, 99.0), (99.9, 100.0), (100, 100.0), (0.1, 1.0)]
+)
+def test_percentile_is_the_nearest_rank(share: float, wanted: float) -> None:
+    """The smallest value that so many percent do not exceed."""
+    assert percentile([float(number) for number in range(1, 101)], share) == wanted
+
+
+@pytest.mark.parametrize(
+    ("frame", "count"),
+    [
+        (b't @@@ {"header":{"sequence":1,"batch":100,"sent_at":1},"content":[]}', 100),
+        (b't @@@ {"header":{"batch":7}}', 7),
+        (b't @@@ {"header":{"batch": 7 ,"x":1}}', 7),
+        (b't @@@ {"header":{"batch":"seven"}}', 1),
+        (b't @@@ {"header":{"batch":0}}', 1),
+        (b't @@@ {"header":{"batch":', 1),
+        (b"t @@@ 1", 1),
+    ],
+)
+def test_frame_says_how_many_messages_it_holds(frame: bytes, count: int) -> None:
+    """The number is found without decoding; what is odd counts as one."""
+    assert batch_of(frame) == count
