@@ -12,9 +12,10 @@ from pathlib import Path
 from context_bus.config.address import parse_address
 from context_bus.config.faults import FaultList
 from context_bus.config.load import CONTEXT_ROOT, META_ROOT, parse_tree, read_bytes
-from context_bus.config.locations import resolve_location, service_file
+from context_bus.config.locations import service_file
 from context_bus.config.meta_reader import read_meta_node
 from context_bus.config.model import (
+    BUILT_IN_INSTANCES,
     IMMEDIATE_TYPES,
     Action,
     ContextConf,
@@ -173,10 +174,16 @@ def _warn_of_binds(node: Node, conf: ContextConf, faults: FaultList) -> None:
 
 def _warn_of_location(conf: ContextConf, service: TaskServiceConf, faults: FaultList) -> None:
     path = service_file(conf, service)
-    if path is None or path.is_file():
+    if path is None and service.instance in BUILT_IN_INSTANCES:
         return
-    location = resolve_location(conf.file, service.location)
-    missing = f"no directory {location}" if not location.is_dir() else f"no file {path}"
+    if path is None:
+        missing = "no location"
+    elif not path.parents[1].is_dir():
+        missing = f"no directory {path.parents[1]}"
+    elif not path.is_file():
+        missing = f"no file {path}"
+    else:
+        return
     element = f"TaskService[{service.id}]/Task/message/content/configuration/location"
     faults.warn(missing, "the service cannot be loaded", line=service.line, element=element)
 

@@ -29,7 +29,10 @@ def allowed_roots(conf: ContextConf) -> tuple[Path, ...]:
     """The directories below which a location is trusted: those the file names itself, and the
     directory above the one the file is in.
     """
-    roots = [_directory(conf.file).parent] if conf.file else []
+    directory = _directory(conf.file)
+    above = directory.parent
+    # A file in /tmp must not make the whole machine trusted.
+    roots = [directory if above == above.parent else above] if conf.file else []
     roots += [resolve_location(conf.file, service.location) for service in conf.services if service.location]
     return tuple(dict.fromkeys(roots))
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 #: A configuration value: text, a list of values, or named values; XML knows no other types.
 Value = str | Sequence["Value"] | Mapping[str, "Value"]
 
+#: Instances that the package brings along; every other one needs a location.
+BUILT_IN_INSTANCES = frozenset({"Monitor"})
 #: Context id of a file that names none.
 DEFAULT_CONTEXT_ID = "context001"
 #: The one topic on which task services are addressed.

@@ -247,7 +247,11 @@ def _read_message(task: Level, calls: Calls) -> tuple[str, dict[str, Value]]:
         check_service_name(header, "service_name", service_name)
     for name in ("service_id", "transaction", "service_transaction"):
         header.text(name)
-    configuration = read_configuration(content.child("configuration"))
+    settings = content.child("configuration")
+    configuration = read_configuration(settings)
+    for name in ("device_action", "location"):
+        if not isinstance(configuration.get(name, ""), str):
+            settings.fault(name, "one text is expected", "keep one, without elements or attributes")
     for level in (header, content, message):
         level.finish(HOMES)
     return service_name, configuration

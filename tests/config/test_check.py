@@ -71,6 +71,8 @@ def test_missing_code_is_a_warning(path):
     assert found == [f"{where}no directory {path.parents[1]}/Elsewhere; the service cannot be loaded"]
     (path.parents[1] / "Services" / "WakeUp" / "ServiceWakeUp.py").unlink()
     assert "no file" in warnings(path, SAFE)[0]
+    without = SAFE.replace("            <location>../Services</location>\n", "", 1)
+    assert warnings(path, without) == [f"{where}no location; the service cannot be loaded"]
 
 
 def test_deferred_service_that_nothing_starts_is_a_warning(path):
@@ -217,7 +219,7 @@ def test_convert_warns_of_moved_locations(path, tmp_path):
     """A relative location means another directory there."""
     result = run(convert.command, path, tmp_path / "moved.yaml")
     assert result.exit_code == 0
-    assert 'relative locations such as "../Services"' in result.stderr
+    assert 'relative paths such as "../Services"' in result.stderr
 
 
 def test_convert_takes_service_lists(tmp_path):

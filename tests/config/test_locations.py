@@ -69,6 +69,13 @@ def test_roots_are_those_of_the_file_and_its_neighbours(tmp_path):
     assert not is_allowed(Path("/"), roots)
 
 
+def test_whole_machine_is_never_a_root():
+    """The directory above /tmp is everything there is."""
+    conf = replace(CONF, file="/tmp/c.xml", services=())
+    assert allowed_roots(conf) == (Path("/tmp"),)
+    assert allowed_roots(replace(CONF, file="", services=())) == ()
+
+
 def test_link_out_of_a_root_is_not_allowed(tmp_path):
     """A link does not smuggle another directory in."""
     root = tmp_path / "root"

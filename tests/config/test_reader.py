@@ -223,6 +223,9 @@ FAULTS = {
     "reserved service name": (
         "<service_name>wakeup<", "<service_name>all<", "<service_name>all",
         "TaskService[ts001]/Task/message/header/service_name", '"all" is reserved in commands', ""),
+    "two locations": (
+        "<device_action>to_wakeup</device_action>", "<location>a</location>", "<location>a",
+        "TaskService[ts001]/Task/message/content/configuration/location", "one text is expected", "keep one"),
     "slip in the state type": (
         '<state type="on_update">', '<state type="on_updat">', 'type="on_updat"',
         "TaskService[ts002]/Task/state/type", 'unknown state type "on_updat"', 'did you mean "on_update"?'),

@@ -74,13 +74,11 @@ def _umask() -> int:
 
 
 def _warn_of_moved_locations(conf: ContextConf | MetaConf, source: Path, target: Path) -> None:
-    relative = [
-        service.location
-        for service in conf.services
-        if service.location and not Path(service.location).is_absolute()
-    ]
+    places = [service.location for service in conf.services]
+    places += [getattr(conf, name, "") for name in ("service_path", "home_path", "location")]
+    relative = [place for place in places if place and not Path(place).is_absolute()]
     if relative and source.absolute().parent != target.absolute().parent:
         click.echo(
-            f'warning: relative locations such as "{relative[0]}" now start at {target.absolute().parent}',
+            f'warning: relative paths such as "{relative[0]}" now start at {target.absolute().parent}',
             err=True,
         )
