@@ -195,6 +195,21 @@ class Provider:
         )
         return dict(reply.data["content"])
 
+    def wait_recorded(self, action: str, service_id: str, transaction: str, since: int = 0) -> Json:
+        """Wait for a broadcast in which the record of a service shows that action; returns the record."""
+
+        def find(seen: Seen) -> Json | None:
+            for entry in seen.status.get("data", []):
+                task = tasks_of(entry[transaction]).get(service_id, {}) if transaction in entry else {}
+                if task.get("action") == action:
+                    return task
+            return None
+
+        found = self.wire.wait_for(
+            lambda seen: find(seen) is not None, f"record of {service_id} with {action}", since
+        )
+        return find(found) or {}
+
     def conf_command(self, *args: object, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run ``conf_command.py`` at this provider's endpoint."""
         return run_tool(

@@ -23,7 +23,7 @@ def _asked(provider: Provider, transaction: str, service_id: str, since: int = 0
         for seen in provider.wire.seen[since:]
         if seen.topic == "process"
         and (seen.service_id, seen.transaction) == (service_id, transaction)
-        and seen.header.get("cause")
+        and seen.cause
     ]
 
 
@@ -56,9 +56,8 @@ def test_row_12_trigger_and_action(provider: Provider, transaction: str, trigger
         assert (after.status["pid"] == before.status["pid"]) == (action == "start")
     said = [seen.action for seen in wire.reports(transaction, "ts_b", since)]
     assert said == {"start": ["started"], "stop": ["stopped"], "restart": ["stopped", "started"]}[action]
-    record = tasks_of(provider.record(transaction))["ts_b"]
-    assert record["action"] == ("stopped" if action == "stop" else "started")
-    causes = [seen.header["cause"]["trigger"] for seen in _asked(provider, transaction, "ts_b", since)]
+    provider.wait_recorded("stopped" if action == "stop" else "started", "ts_b", transaction, since)
+    causes = [seen.cause["trigger"] for seen in _asked(provider, transaction, "ts_b", since)]
     assert set(causes) == {trigger}
 
 
@@ -98,7 +97,7 @@ def test_row_12_service_may_restart_itself_and_loops_are_cut(provider: Provider,
     assert failed.status["reason"]
     started = [seen for seen in provider.wire.reports(transaction, "ts_a") if seen.action == "started"]
     assert 2 <= len(started) <= 10
-    assert tasks_of(provider.record(transaction))["ts_a"]["action"] == "failed"
+    provider.wait_recorded("failed", "ts_a", transaction)
 
 
 @pytest.mark.parametrize("state", ["on_start", "start_now"])
@@ -157,9 +156,7 @@ def test_row_15_failure_is_reported_with_its_reason(
     assert failed.status["result"] == "failure"
     assert ("SIGKILL" if behaviour == "killed" else "told to fail") in str(failed.status)
     wire.report("started", "ts_b", transaction, timeout=5.0)
-    record = tasks_of(provider.record(transaction))["ts_a"]
-    assert record["action"] == "failed"
-    assert not record["pid"]
+    assert not provider.wait_recorded("failed", "ts_a", transaction)["pid"]
 
 
 def test_row_15_killed_service_restarts_itself_by_on_fail(provider: Provider, transaction: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.blackbox import Provider, tasks_of
+from tests.e2e.blackbox import Provider
 from tests.e2e.project import CONTEXT_ID, Project, Service, new_transaction
 
 A = Service("ts_a")
@@ -78,28 +78,17 @@ def _prepare(provider: Provider, transaction: str, row: str, action: str, subjec
     provider.command("start", transaction, [first])
     if row == "state_failed":
         wire.report("failed", "ts_a", transaction)
-        return _settled(provider, transaction, "failed")
+        provider.wait_recorded("failed", "ts_a", transaction)
+        return False
     wire.report("updated" if row == "state_updated" else "started", "ts_a", transaction)
     if row == "service_id_unknown":
         return False
     if row == "state_stopped" or (action == "start" and row.endswith("_exists")):
         provider.command("stop", transaction, [first])
         wire.report("stopped", "ts_a", transaction)
-        return _settled(provider, transaction, "stopped")
+        provider.wait_recorded("stopped", "ts_a", transaction)
+        return False
     return True
-
-
-def _settled(provider: Provider, transaction: str, action: str) -> bool:
-    """Wait for the provider to have recorded what the service said; returns False: nothing runs."""
-    provider.wire.wait_for(
-        lambda seen: any(
-            tasks_of(entry[transaction])["ts_a"]["action"] == action
-            for entry in seen.status.get("data", [])
-            if transaction in entry
-        ),
-        f"a record of ts_a with {action}",
-    )
-    return False
 
 
 def _assert_refused(

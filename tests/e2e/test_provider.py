@@ -117,8 +117,8 @@ def test_natural_end_starts_the_next(tmp_path: Path) -> None:
         async with live(conf) as here:
             await here.command("start")
             await here.state("ts002", State.STARTED)
+            await here.until(lambda: here.word("control", "ts002") == ["created", "started"], "both reports")
             assert here.word("control", "ts001") == ["started", "stopped"]
-            assert here.word("control", "ts002") == ["created", "started"]
             await here.command("stop", ["ts001"])
             assert here.fired() == [("ts001", "on_exit", "start", "ts002")]
 

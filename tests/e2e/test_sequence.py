@@ -181,8 +181,7 @@ def _assert_caused(session: _Session) -> None:
     ended = next(seen for seen in session.steps("ts001") if seen.action == "stopped")
     second = [seen for seen in session.steps("ts002") if seen.topic == "process"][1]
     assert wire.seen.index(ended) < wire.seen.index(second)
-    assert second.header["cause"]["trigger"] == "on_exit"
-    assert second.header["cause"]["service_id"] == "ts001"
+    assert (second.cause["trigger"], second.cause["service_id"]) == ("on_exit", "ts001")
     created, started = (seen for seen in session.steps("ts002") if seen.topic == "control")
     assert created.status["pid"] == started.status["pid"]
 

@@ -61,6 +61,11 @@ class Seen:
         return dict(self.data.get("content", {}).get("status", {}))
 
     @property
+    def cause(self) -> Json:
+        """Which transition is behind a process message; empty if none is."""
+        return dict(self.header.get("cause", {}))
+
+    @property
     def is_report(self) -> bool:
         """Whether a service says something about itself."""
         return self.topic == "control" and self.status.get("device_action") != "context_info"
