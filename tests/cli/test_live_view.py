@@ -108,8 +108,8 @@ def test_every_event_has_a_line_and_a_json_form() -> None:
 def test_long_line_is_cut_to_the_terminal() -> None:
     """At 80 columns nothing wraps."""
     view = LiveView(lambda text: None, width=80)
-    event = ServiceReported("TX1", "an_id_that_is_very_long", "a_name_that_is_longer_still", "updated", "success",
-                            {"text": "word " * 100})  # fmt: skip
+    names = ("TX1", "an_id_that_is_very_long", "a_name_that_is_longer_still")
+    event = ServiceReported(*names, "updated", "success", {"text": "word " * 100})
     text = shown(event, view)
     assert len(text) == 80
     assert text.endswith("…")
