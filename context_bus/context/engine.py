@@ -171,7 +171,8 @@ class Engine:
         job: Job,
         targets: Iterable[tuple[Key, Order]],
         now: float,
-        announce: bool = True,
+        *,
+        is_seen: bool = False,
     ) -> None:
         for key, order in targets:
             if key not in job.pending:
@@ -184,9 +185,11 @@ class Engine:
                 member = self.table.define(key, conf)
             member.uncut()
             if action is Action.START:
-                self._wishes.start(member, now, conf=conf, job=job, announce=announce)
+                # Who speaks to the service itself wants it to run, whatever its state type.
+                run = True if is_seen else None
+                self._wishes.start(member, now, run=run, conf=conf, job=job, announce=not is_seen)
             elif action is Action.STOP:
-                self._wishes.stop(member, now, job=job, announce=announce)
+                self._wishes.stop(member, now, job=job, announce=not is_seen)
             else:
                 self._wishes.restart(member, now, conf=conf, job=job)
 
@@ -206,7 +209,7 @@ class Engine:
             action = Action(event.action)
             targets = [(member.key, Order(member.key.service_id)) for member in members]
             self._jobs.accept(job, [(key, self._verdict(action, key, order)) for key, order in targets])
-            self._carry_out(action, job, targets, now, announce=False)
+            self._carry_out(action, job, targets, now, is_seen=True)
 
     def _restart_instances(self, event: RestartAsked, now: float) -> None:
         for member in self.table.members():

@@ -17,7 +17,7 @@ from context_bus.bus.events import Link, LinkWatch
 from context_bus.bus.forwarder import READY_TIMEOUT, SETTLE, STOP_TIMEOUT, Policy, run_forwarder
 from context_bus.config.model import ContextConf
 from context_bus.context.trace import ForwarderChanged, ForwarderState
-from context_bus.errors import BusError, EndpointError, NotConnected
+from context_bus.errors import ContextBusError, EndpointError, NotConnected
 from context_bus.process.child import Child
 from context_bus.process.ending import Ending, end
 from context_bus.process.spawn import spawn
@@ -62,7 +62,7 @@ class ForwarderKeeper:
     @property
     def is_alive(self) -> bool:
         """Whether its process exists."""
-        return self._child is not None and self._child.exitcode is None
+        return self._child is not None and _lives(self._child)
 
     async def start(self) -> None:
         """Start it; returns when it forwards.
@@ -98,8 +98,9 @@ class ForwarderKeeper:
 
     async def _keep(self) -> None:
         """Replace it whenever it dies."""
-        while self._child is not None:
+        while True:
             dead = self._child
+            assert dead is not None
             await asyncio.wait([dead.exited()])
             self._show(ForwarderChanged(ForwarderState.DIED, dead.pid, dead.ending))
             _log.warning("forwarder died: pid=%d how=%s", dead.pid, dead.ending)
@@ -107,7 +108,7 @@ class ForwarderKeeper:
             while not self.is_alive:
                 try:
                     await self._spawn(settle=SETTLE)
-                except BusError as error:
+                except ContextBusError as error:
                     _log.error("forwarder not replaced: reason=%s", error)
                     await asyncio.sleep(RETRY)
             self._show(ForwarderChanged(ForwarderState.RESPAWNED, self.pid))
@@ -123,10 +124,10 @@ class ForwarderKeeper:
                         if frozen == self.pid:
                             self._show(ForwarderChanged(ForwarderState.THAWED, frozen))
                         frozen = 0
-                    elif link is Link.DISCONNECTED and child is not None and self.is_alive:
+                    elif link is Link.DISCONNECTED and child is not None and _lives(child):
                         # Its death breaks connections too, but that is told by who replaces it.
                         await asyncio.wait([child.exited()], timeout=VERDICT_AFTER)
-                        if self.is_alive and self._child is child and not watch.is_connected:
+                        if _lives(child) and not watch.is_connected:
                             frozen = child.pid
                             _log.warning("forwarder hangs: pid=%d", frozen)
                             self._show(ForwarderChanged(ForwarderState.FROZEN, frozen, "it does not answer"))
@@ -144,6 +145,10 @@ class ForwarderKeeper:
         if answer[0] != "ready":
             await _discard(child)
             raise EndpointError(answer[1])
+
+
+def _lives(child: Child) -> bool:
+    return child.exitcode is None
 
 
 async def _first_word(child: Child) -> tuple[str, ...]:
@@ -169,7 +174,7 @@ async def _first_word(child: Child) -> tuple[str, ...]:
 
 async def _discard(child: Child) -> None:
     """Make sure that a child is gone, and release it."""
-    if child.exitcode is None:
+    if _lives(child):
         await end(Ending(child, grace=0.0))
-    if child.exitcode is not None:
+    if not _lives(child):
         child.close()

@@ -69,7 +69,8 @@ class Ears:
         """Listen no longer."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.wait(self._tasks)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _listen(self, bus: AsyncBus, topic: str, read: Callable[[bytes], Iterable[Event]]) -> None:
         def hear(frame: Frame) -> None:

@@ -151,6 +151,8 @@ class Member:
         if report.pid and self.pid and report.pid != self.pid:
             return False
         self.sender = report.sender
+        # It may report before whoever made it has told.
+        self.pid = self.pid or report.pid or None
         return True
 
     def would_run(self) -> bool:

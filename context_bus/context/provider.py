@@ -38,7 +38,8 @@ from context_bus.context.listening import Ears
 from context_bus.context.member import Limits
 from context_bus.context.reload import CodeWatcher
 from context_bus.context.roots import Roots
-from context_bus.context.spawner import Site, Spawner
+from context_bus.context.site import Site
+from context_bus.context.spawner import Spawner
 from context_bus.context.speaking import Voice
 from context_bus.context.trace import (
     CodeChanged,
@@ -160,11 +161,12 @@ class Provider:
         await speaking.connect(CONNECT_TIMEOUT)
         await hearing.connect(CONNECT_TIMEOUT)
         voice = self._voice = Voice(speaking, conf, self._engine.table)
+        ears = Ears(speaking, hearing, self._roots, self._post, self._show)
+        # In the order of leaving, backwards: services end, the last is said, then nothing is heard.
+        stack.push_async_callback(ears.close)
         stack.push_async_callback(voice.finish)
         self._spawner.start()
         stack.push_async_callback(self._spawner.close)
-        ears = Ears(speaking, hearing, self._roots, self._post, self._show)
-        stack.push_async_callback(ears.close)
         await ears.open()
         self._watch_code(stack)
         self._watch_signals(stack)

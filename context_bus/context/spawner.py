@@ -1,70 +1,20 @@
-"""Processes of services: made, watched, ended. Knows processes; must not know what a service means.
-
-Making a process waits for the forkserver, so it happens in a thread, one after the other. The end of a
-process is an event of the loop; before it is told to anybody, what the process left behind is swept, so
-that its successor finds ports and files free.
-"""
+"""What carries services, by their type. Knows processes and carriers; must not know what a service means."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
-from context_bus.config.model import Action, ServiceType
-from context_bus.context.events import ChildExited, ChildSpawned, Ending, Event, Key, SpawnFailed
+from context_bus.config.model import ServiceType
+from context_bus.context.carriers import Carriers
+from context_bus.context.events import Event, Key
 from context_bus.context.instructions import EndChild, SpawnChild, TellService
-from context_bus.context.roots import Roots
-from context_bus.errors import ContextBusError, ServiceError
-from context_bus.process import ending
-from context_bus.process.child import Child
-from context_bus.process.spawn import spawn
-from context_bus.service.boot import Boot, Command, Outcome
-from context_bus.service.host import run_service
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """What all services of a provider have in common.
-
-    Args:
-        listen_on: Endpoint where they listen.
-        publish_to: Endpoint where they publish.
-        roots: Where they may come from.
-        grace: Seconds a service has to stop by itself.
-        prepare: Called first of all in each process; must pickle.
-    """
-
-    listen_on: str
-    publish_to: str
-    roots: Roots
-    grace: float
-    prepare: Callable[[], None] | None = None
-
-
-@dataclass(eq=False, slots=True)
-class _Process:
-    """One process of one service, from the wish for it."""
-
-    order: SpawnChild
-    child: Child | None = None
-    is_unwanted: bool = False
-
-
-@dataclass(eq=False, slots=True)
-class _Endings:
-    """Processes that have ended and not been told of."""
-
-    waiting: list[_Process] = field(default_factory=list)
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+from context_bus.context.processes import Processes
+from context_bus.context.site import Site
 
 
 class Spawner:
-    """Makes and watches the processes of a provider.
+    """Starts, tells and ends services of both types.
 
     Args:
         site: What they have in common.
@@ -72,160 +22,37 @@ class Spawner:
     """
 
     def __init__(self, site: Site, post: Callable[[Event], None]) -> None:
-        self._site, self._post = site, post
-        self._processes: dict[tuple[Key, int], _Process] = {}
+        # Making a process waits for the forkserver; one at a time, beside the loop.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="spawner")
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._endings = _Endings()
-        self._reaper: asyncio.Task[None] | None = None
+        self._processes = Processes(site, post, self._pool)
+        self._carriers = Carriers(site, post, self._pool)
+        self._threads: set[tuple[Key, int]] = set()
 
     def start(self) -> None:
         """Begin to watch, in the running loop."""
-        self._reaper = asyncio.create_task(self._reap(), name="reaper")
+        self._processes.start()
 
     def spawn(self, order: SpawnChild) -> None:
-        """Make a process; its existence or its absence follows as an event."""
-        process = _Process(order)
-        self._processes[order.key, order.incarnation] = process
-        self._errand(self._make(process))
+        """Make what carries a service; its existence or its absence follows as an event."""
+        if order.conf.service_type is ServiceType.THREAD:
+            # Of a service only the last incarnation is ever told anything.
+            self._threads = {entry for entry in self._threads if entry[0] != order.key}
+            self._threads.add((order.key, order.incarnation))
+        self._of(order.key, order.incarnation).spawn(order)
 
     def tell(self, order: TellService) -> None:
-        """Tell a process to run or to stop; one that does not exist yet need not be made to be stopped."""
-        process = self._processes.get((order.key, order.incarnation))
-        if process is None:
-            return
-        if process.child is None:
-            process.is_unwanted = process.is_unwanted or order.action == Action.STOP
-            return
-        command = Command("stop" if order.action == Action.STOP else "start", order.key.service_id)
-        try:
-            process.child.channel.send_bytes(command.encode())
-        except OSError as error:
-            _log.debug("not told: name=%s action=%s reason=%s", process.child.name, order.action, error)
+        """Tell a service to run or to stop."""
+        self._of(order.key, order.incarnation).tell(order)
 
     def end(self, order: EndChild) -> None:
-        """Kill a process and all it spawned."""
-        process = self._processes.get((order.key, order.incarnation))
-        if process is not None:
-            process.is_unwanted = True
-            if process.child is not None:
-                self._errand(self._kill([process.child]))
+        """Kill a service."""
+        self._of(order.key, order.incarnation).end(order)
 
     async def close(self) -> None:
         """Kill what is left, at once, and release everything."""
-        for process in self._processes.values():
-            process.is_unwanted = True
-        await self._kill([process.child for process in self._processes.values() if process.child])
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-        if self._reaper is not None:
-            self._reaper.cancel()
-            await asyncio.wait([self._reaper])
-        for process in self._processes.values():
-            if process.child is not None and process.child.exitcode is not None:
-                process.child.close()
-        self._processes.clear()
+        await self._carriers.close()
+        await self._processes.close()
         self._pool.shutdown()
 
-    # -- making --------------------------------------------------------------------------------
-
-    async def _make(self, process: _Process) -> None:
-        order = process.order
-        key, number = order.key, order.incarnation
-        try:
-            boot = self._boot(order)
-            loop = asyncio.get_running_loop()
-            child = await loop.run_in_executor(self._pool, self._spawn, process, boot)
-        except ContextBusError as error:
-            del self._processes[key, number]
-            self._post(SpawnFailed(key, number, str(error)))
-            return
-        process.child = child
-        child.exited().add_done_callback(lambda _: self._ended(process))
-        self._post(ChildSpawned(key, number, child.pid))
-        if process.is_unwanted:
-            await self._kill([child])
-
-    def _boot(self, order: SpawnChild) -> Boot:
-        conf, site = order.conf, self._site
-        refusal = site.roots.refuse(conf)
-        if refusal:
-            raise ServiceError(refusal)
-        if conf.service_type is not ServiceType.PROCESS:
-            raise ServiceError(f"service {conf.id}: service type {conf.service_type} is not offered yet")
-        return Boot(
-            conf,
-            order.key.transaction,
-            site.listen_on,
-            site.publish_to,
-            location=str(site.roots.resolve(conf)),
-            run_now=order.run_now,
-            grace=site.grace,
-            prepare=site.prepare,
-        )
-
-    @staticmethod
-    def _spawn(process: _Process, boot: Boot) -> Child:
-        if process.is_unwanted:
-            raise ServiceError("stopped before it had a process")
-        return spawn(boot.conf.id, run_service, boot)
-
-    # -- ending --------------------------------------------------------------------------------
-
-    def _ended(self, process: _Process) -> None:
-        self._endings.waiting.append(process)
-        self._endings.arrived.set()
-
-    async def _reap(self) -> None:
-        """Tell of ended processes, those that ended together at once."""
-        while True:
-            await self._endings.arrived.wait()
-            self._endings.arrived.clear()
-            batch, self._endings.waiting = self._endings.waiting, []
-            children = [process.child for process in batch if process.child is not None]
-            swept = await asyncio.to_thread(ending.sweep, children)
-            if swept:
-                _log.warning("left behind and killed: processes=%d", sum(swept.values()))
-            for process in batch:
-                self._tell(process)
-
-    def _tell(self, process: _Process) -> None:
-        order, child = process.order, process.child
-        assert child is not None
-        code = child.exitcode
-        assert code is not None
-        outcome = _outcome(child)
-        del self._processes[order.key, order.incarnation]
-        child.close()
-        self._post(
-            ChildExited(
-                order.key,
-                order.incarnation,
-                Ending(outcome.kind) if outcome else Ending.SILENT,
-                outcome.commanded if outcome else False,
-                outcome.reason if outcome else "",
-                outcome.where if outcome else "",
-                code if code >= 0 else None,
-                -code if code < 0 else 0,
-                outcome.reported if outcome else False,
-            )
-        )
-
-    async def _kill(self, children: list[Child]) -> None:
-        if children:
-            await ending.end_all([ending.Ending(child, grace=0.0) for child in children])
-
-    def _errand(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-def _outcome(child: Child) -> Outcome | None:
-    """The last word of a process; None if it had none."""
-    for message in reversed(child.messages()):
-        try:
-            return Outcome.decode(message)
-        except ServiceError as error:
-            _log.warning("unreadable outcome: name=%s pid=%d reason=%s", child.name, child.pid, error)
-    return None
+    def _of(self, key: Key, incarnation: int) -> Processes | Carriers:
+        return self._carriers if (key, incarnation) in self._threads else self._processes

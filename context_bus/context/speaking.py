@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -25,14 +26,17 @@ from context_bus.context.instructions import (
     SendRecord,
 )
 from context_bus.context.table import Table
-from context_bus.errors import FrameError, NobodyListens, SendTimeout
-from context_bus.kernel.message import Header, Message
+from context_bus.errors import FrameError, NobodyListens, NotConnected, SendTimeout
+from context_bus.kernel.ids import new_sender
+from context_bus.kernel.message import Frame, Header, Message
 from context_bus.service.reports import CONTEXT_INFO, CONTROL_TOPIC
 
 _log = logging.getLogger(__name__)
 
 #: Seconds between two broadcasts of the table.
 INFO_EVERY = 0.1
+#: Seconds to wait at the end for the last message to pass the forwarder.
+ECHO_TIMEOUT = 1.0
 #: Seconds a commander has for its inbox to be known here.
 INBOX_TIMEOUT = 2.0
 
@@ -59,15 +63,14 @@ class Voice:
     def process(self, order: PublishProcess) -> None:
         """Publish what is asked of a service."""
         key, conf = order.key, order.conf
-        body: dict[str, object] = dict(
-            service_to_image(conf, action=order.action, transaction=key.transaction)
-        )
         header = Header(order.action, key.service_id, conf.service_name, key.transaction)
         header.sender = self._bus.publisher.sender
+        image: Any = service_to_image(conf, action=order.action, transaction=key.transaction)
         if order.cause is not None:
-            header.cause = order.cause
-        body["header"] = header
-        self._try(lambda: self._bus.publisher.send(PROCESS_TOPIC, msgspec.json.encode(body)))
+            # Readers of old know the inner header only; what all messages have stands in the outer one.
+            header.cause = image["Task"]["message"]["header"]["cause"] = order.cause
+        body = msgspec.json.encode({"header": header, **image})
+        self._try(lambda: self._bus.publisher.send(PROCESS_TOPIC, body))
 
     def report(self, report: PublishReport) -> None:
         """Report on behalf of a service."""
@@ -109,12 +112,29 @@ class Voice:
         self._send(CONTROL_TOPIC, Message(header, {"status": status}))
 
     async def finish(self) -> None:
-        """Say what is left to say."""
+        """Say what is left to say; returns when the forwarder has passed it on."""
         if self._info is not None:
             self._info.cancel()
             self._send_info()
         if self._errands:
             await asyncio.wait(self._errands)
+        await self._wait_for_echo()
+
+    async def _wait_for_echo(self) -> None:
+        """Wait until a last message has come back: what was sent before it has passed the forwarder, too."""
+        topic, came_back = new_sender("echo"), asyncio.Event()
+
+        def hear(frame: Frame) -> None:
+            came_back.set()
+
+        try:
+            async with asyncio.timeout(ECHO_TIMEOUT):
+                self._bus.subscribe(topic, hear)
+                await self._bus.barrier(ECHO_TIMEOUT)
+                self._send(topic, Message(Header(), None))
+                await came_back.wait()
+        except (TimeoutError, NotConnected) as error:
+            _log.warning("not certain that the last messages arrived: reason=%r", error)
 
     # -- how -----------------------------------------------------------------------------------
 
@@ -123,7 +143,7 @@ class Voice:
         waiting = self._inboxes.get(topic)
         if waiting is not None:
             waiting.append(message)
-        elif self._bus.publisher.has_subscriber(topic):
+        elif self._is_heard(topic):
             self._send(topic, message, numbered=False)
         else:
             self._inboxes[topic] = deque([message])
@@ -131,13 +151,19 @@ class Voice:
             self._errands.add(errand)
             errand.add_done_callback(self._errands.discard)
 
+    def _is_heard(self, topic: str) -> bool:
+        """Whether what is sent gets as far as the forwarder, which knows of every inbox.
+
+        If anybody listens to everything, as older tools do, all that is sent gets there.
+        """
+        return self._bus.publisher.has_subscriber(topic) or self._bus.publisher.audience.has(b"")
+
     async def _wait_for(self, topic: str) -> None:
         try:
             await self._bus.wait_for_subscriber(topic, INBOX_TIMEOUT)
         except NobodyListens:
+            # Sent all the same: who listens by a shorter prefix is not known by this topic.
             _log.info("commander is gone: reply_to=%s answers=%d", topic, len(self._inboxes[topic]))
-            del self._inboxes[topic]
-            return
         for message in self._inboxes.pop(topic):
             self._send(topic, message, numbered=False)
 

@@ -199,9 +199,11 @@ class Live:
                     self._moved.clear()
                     moved = asyncio.ensure_future(self._moved.wait())
                     await asyncio.wait([moved, self.running], return_when=asyncio.FIRST_COMPLETED)
+                    if self.running.done():
+                        # What it said last may still be on its way to us.
+                        await asyncio.wait([moved], timeout=1)
+                        assert holds(), f"the provider ended before: {what}: {self.running}"
                     moved.cancel()
-                    if self.running.done() and not holds():
-                        raise AssertionError(f"the provider ended before: {what}: {self.running}")
         except TimeoutError:
             shown = "\n".join(map(str, self.events[-30:]))
             raise AssertionError(f"not within {patience} s: {what}\n{shown}") from None

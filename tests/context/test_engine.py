@@ -677,6 +677,20 @@ def test_process_frame_of_a_client_is_obeyed() -> None:
     assert sim.kinds("r") == ["accepted", "done"]
 
 
+def test_process_start_means_run() -> None:
+    """Also of a deferred service that is not even created yet, and of one that was never started."""
+    sim = Sim(service("a", "d"), service("b", "d"))
+    sim.command("start", "a")
+    sim.send(ProcessSeen("start", TX, "a"))
+    sim.up("a")
+    assert sim.child("a").told == ["start"]
+    sim.report("a", "started")
+    sim.command("stop", "a")
+    sim.ends("a")
+    sim.send(ProcessSeen("start", TX, "a"))
+    assert sim.child("a").spawn.run_now
+
+
 def test_process_restart_of_a_client_replaces_the_process() -> None:
     """The old way to restart one service."""
     sim = Sim(service("a"))
