@@ -38,21 +38,24 @@ class AsyncBus:
         transaction: str = "",
         send_timeout: float = 5.0,
         hwm: int = sockets.SUBSCRIBER_HWM,
+        send_hwm: int = sockets.PUBLISHER_HWM,
     ) -> None:
         self.listen_on = listen_on
         self.publish_to = publish_to
         self.send_timeout = send_timeout
         self._context = sockets.new_context()
-        #: Never waits: this node does, in the event loop.
-        self.publisher = Publisher(
-            publish_to,
-            service_id=service_id,
-            service_name=service_name,
-            transaction=transaction,
-            send_timeout=0.0,
-            zmq_context=self._context,
-        )
-        self._listening = Listening(self._context, listen_on, self._answer, hwm)
+        with sockets.released_on_failure(self._context):
+            #: Never waits: this node does, in the event loop.
+            self.publisher = Publisher(
+                publish_to,
+                service_id=service_id,
+                service_name=service_name,
+                transaction=transaction,
+                send_timeout=0.0,
+                hwm=send_hwm,
+                zmq_context=self._context,
+            )
+            self._listening = Listening(self._context, listen_on, self._answer, hwm)
         self._requester: AsyncRequester | None = None
         self._readers = Readers()
         self._server = AsyncServer(self._listening, self._readers)

@@ -61,9 +61,10 @@ class LinkWatch:
         self.is_connected = False
         self._context = sockets.new_context()
         heartbeat = (heartbeat_interval, heartbeat_timeout)
-        self._socket, self._monitor = sockets.monitored_socket(
-            self._context, endpoint, heartbeat=heartbeat, events=sum(_MEANING)
-        )
+        with sockets.released_on_failure(self._context):
+            self._socket, self._monitor = sockets.monitored_socket(
+                self._context, endpoint, heartbeat=heartbeat, events=sum(_MEANING)
+            )
 
     def read(self) -> Iterator[Link]:
         """Take what has happened since the last call, without waiting."""

@@ -37,7 +37,7 @@ SETTLE = 0.05
 
 
 class Statistics(NamedTuple):
-    """What passed the forwarder; messages, then bytes. ``sent`` counts each listener."""
+    """What passed the forwarder, each message once: how many listeners it reached is not counted."""
 
     received: int
     received_bytes: int

@@ -37,6 +37,7 @@ class Bus:
         transaction: See above.
         send_timeout: Seconds a send may wait while the queue to the forwarder is full.
         hwm: Messages to queue here for the handlers before the forwarder has to.
+        send_hwm: Messages to queue here for the forwarder before a send waits.
     """
 
     def __init__(
@@ -49,20 +50,23 @@ class Bus:
         transaction: str = "",
         send_timeout: float = 5.0,
         hwm: int = sockets.SUBSCRIBER_HWM,
+        send_hwm: int = sockets.PUBLISHER_HWM,
     ) -> None:
         self.listen_on = listen_on
         self.publish_to = publish_to
         self._context = sockets.new_context()
-        #: Sends for every thread of the node.
-        self.publisher = Publisher(
-            publish_to,
-            service_id=service_id,
-            service_name=service_name,
-            transaction=transaction,
-            send_timeout=send_timeout,
-            zmq_context=self._context,
-        )
-        self._listening = Listening(self._context, listen_on, self._answer, hwm)
+        with sockets.released_on_failure(self._context):
+            #: Sends for every thread of the node.
+            self.publisher = Publisher(
+                publish_to,
+                service_id=service_id,
+                service_name=service_name,
+                transaction=transaction,
+                send_timeout=send_timeout,
+                hwm=send_hwm,
+                zmq_context=self._context,
+            )
+            self._listening = Listening(self._context, listen_on, self._answer, hwm)
         self._requester: requests.Requester | None = None
         self._lock = threading.RLock()
         self._server = Server(self._listening, self.publisher.audience)

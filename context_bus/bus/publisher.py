@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TypedDict, TypeVar, Unpack
 
 import msgspec
@@ -89,10 +89,9 @@ class Publisher:
         self.identity = Header(
             service_id=service_id, service_name=service_name, service_transaction=transaction
         )
-        self._own_context = None if zmq_context else sockets.new_context()
-        context = zmq_context or self._own_context
-        assert context is not None
-        self._socket = sockets.publisher_socket(context, endpoint, send_timeout=send_timeout, hwm=hwm)
+        context, self._own_context = sockets.own_or_shared(zmq_context)
+        with sockets.released_on_failure(self._own_context):
+            self._socket = sockets.publisher_socket(context, endpoint, send_timeout=send_timeout, hwm=hwm)
         # One below zmq.Socket.send, which looks for options we never give: a tenth of the cost of a message.
         self._send: Callable[[bytes], object] = super(zmq.Socket, self._socket).send
         self._lock = threading.Lock()
@@ -179,7 +178,7 @@ class Publisher:
             SendTimeout: As ``publish``; the frames before have been sent.
         """
         lane = self._lanes.get(action, {}).get(topic) or self._new_lane(topic, action)
-        pending = contents if isinstance(contents, Sequence) else list(contents)
+        pending = list(contents)
         for start in range(0, len(pending), BATCH):
             part = pending[start : start + BATCH]
             text = _encode(part)

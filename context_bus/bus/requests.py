@@ -29,7 +29,7 @@ REPLY = "reply"
 #: See above: the handler raised, or could not read the request. The content is ``{"error": text}``.
 FAILED = "failed"
 #: Seconds a responder waits for the requester's inbox to be known here, when the request was faster.
-INBOX_TIMEOUT = 1.0
+INBOX_TIMEOUT = 0.25
 
 
 class _ReplyHeader(msgspec.Struct, gc=False):

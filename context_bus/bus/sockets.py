@@ -6,7 +6,9 @@ linger. No other file of the package sets an option.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+from collections.abc import Iterator
 from typing import cast
 
 import zmq
@@ -50,6 +52,27 @@ def new_context(max_sockets: int = MAX_SOCKETS) -> zmq.Context[zmq.Socket[bytes]
     context = zmq.Context()
     context.set(zmq.MAX_SOCKETS, max_sockets)
     return context
+
+
+def own_or_shared(
+    shared: zmq.Context[zmq.Socket[bytes]] | None,
+) -> tuple[zmq.Context[zmq.Socket[bytes]], zmq.Context[zmq.Socket[bytes]] | None]:
+    """The context to use, and the same again if it is one's own to close."""
+    if shared is not None:
+        return shared, None
+    own = new_context()
+    return own, own
+
+
+@contextlib.contextmanager
+def released_on_failure(context: zmq.Context[zmq.Socket[bytes]] | None) -> Iterator[None]:
+    """Close a context and its sockets if making one of them fails."""
+    try:
+        yield
+    except BaseException:
+        if context is not None:
+            context.destroy(0)
+        raise
 
 
 def publisher_socket(
@@ -141,7 +164,7 @@ def bind(sock: zmq.Socket[bytes], endpoint: str) -> str:
     try:
         sock.bind(endpoint)
     except zmq.ZMQError as error:
-        raise EndpointError(f"cannot bind {endpoint}: {error.strerror}; {_remedy(error.errno)}") from None
+        raise EndpointError(f"cannot bind {endpoint}: {_reason(error)}; {_remedy(error.errno)}") from None
     return cast(bytes, sock.get(zmq.LAST_ENDPOINT)).decode().rstrip("\0")
 
 
@@ -161,9 +184,13 @@ def _connected(sock: zmq.Socket[bytes], endpoint: str) -> zmq.Socket[bytes]:
     except zmq.ZMQError as error:
         sock.close(0)
         raise EndpointError(
-            f"cannot connect to {endpoint}: {error.strerror}; expected tcp://<host>:<port> or ipc://<path>"
+            f"cannot connect to {endpoint}: {_reason(error)}; expected tcp://<host>:<port> or ipc://<path>"
         ) from None
     return sock
+
+
+def _reason(error: zmq.ZMQError) -> str:
+    return zmq.strerror(error.errno or 0)  # its own text names the address a second time
 
 
 def _remedy(number: int | None) -> str:

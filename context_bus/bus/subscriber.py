@@ -65,10 +65,9 @@ class Subscriber:
         self.counters: dict[str, Counters] = {}
         self._count = count
         self._conflate = conflate
-        self._own_context = None if zmq_context else sockets.new_context()
-        context = zmq_context or self._own_context
-        assert context is not None
-        self.socket = sockets.subscriber_socket(context, endpoint, hwm=hwm, conflate=conflate)
+        context, self._own_context = sockets.own_or_shared(zmq_context)
+        with sockets.released_on_failure(self._own_context):
+            self.socket = sockets.subscriber_socket(context, endpoint, hwm=hwm, conflate=conflate)
 
     def subscribe(self, topic: str = "") -> None:
         """Receive this topic, or everything if it is empty; the filter works in the forwarder."""

@@ -49,12 +49,12 @@ class LocalBus:
         self._pipe = ours
         self._thread = threading.Thread(target=self._run, args=(theirs,), name="local-bus", daemon=True)
         self._thread.start()
-        answer = (
-            ours.recv() if ours.poll(READY_TIMEOUT) else ("failed", "the local forwarder did not come up")
-        )
+        answer: list[str] = ["failed", "the local forwarder did not come up"]
+        if ours.poll(READY_TIMEOUT):
+            answer = list(ours.recv())
         if answer[0] != "ready":
             raise EndpointError(answer[1])
-        self.publish_to, self.listen_on = answer[1], answer[2]
+        _, self.publish_to, self.listen_on = answer
 
     def _run(self, pipe: Connection) -> None:
         with pipe:

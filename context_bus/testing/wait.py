@@ -39,7 +39,7 @@ def wait_until(
         if time.monotonic() >= end:
             told = describe() if callable(describe) else describe
             raise AssertionError(
-                f"not within {deadline} s: {told or predicate!r}; last value seen: {value!r}"
+                f"not within {deadline} s: {told or repr(predicate)}; last value seen: {value!r}"
             )
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
