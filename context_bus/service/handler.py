@@ -92,8 +92,9 @@ class ServiceHandler:
         self.actionHandler: Any = None
         self.stopped = True
         self.task = TaskedService(boot, link.stopping.set)
-        #: What went wrong in a start that the service itself called a failure; empty if nothing.
+        #: Why the service itself says that it failed; empty if it does not.
         self.fault = ""
+        self._start_fault = ""
         self._link = link
         self._lock = threading.Lock()
         self._is_announced = False
@@ -161,7 +162,7 @@ class ServiceHandler:
     def _announce(self, action: str, content: ControlContent) -> None:
         """Report that the task is there, then what it had to say meanwhile."""
         if content.result != SUCCESS:
-            self.fault = content.reason or f"it reported {action} with result {content.result!r}"
+            self._start_fault = content.reason or f"it reported {action} with result {content.result!r}"
             return
         content.status["pid"] = os.getpid()
         with self._lock:
@@ -177,14 +178,15 @@ class ServiceHandler:
         Raises:
             ServiceError: The service made none.
         """
-        self._is_announced = False
-        self.stopped = False
-        self.actionHandler = self.GetActionHandler(msg)
-        if self.actionHandler is None or self.fault:
+        self._is_announced, self._start_fault, self.stopped = False, "", False
+        task = self.actionHandler = self.GetActionHandler(msg)
+        # A task whose work is done before it is asked whether it has started says no; its thread knows.
+        has_run = isinstance(task, threading.Thread) and task.ident is not None
+        if task is None or (self._start_fault and not has_run):
             raise ServiceError(
                 f"{type(self).__name__}.GetActionHandler made no task: "
-                f"{self.fault or 'it returned None'}; its log says why"
+                f"{self._start_fault or 'it returned None'}; its log says why"
             )
         if not self._is_announced:
             self._announce(report, ControlContent({"result": SUCCESS, "device_action": self.device_action}))
-        return self.actionHandler
+        return task

@@ -12,6 +12,7 @@ import importlib.machinery
 import itertools
 import os
 import sys
+import threading
 from importlib.abc import PathEntryFinder
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -20,6 +21,8 @@ from context_bus.errors import ServiceError
 from context_bus.service.failure import describe, one_line, place_of
 
 _serial = itertools.count(1)
+#: One service at a time: two of one directory would take each other's half imported modules away.
+_loading = threading.Lock()
 
 
 class _SourceLoader(importlib.machinery.SourceFileLoader):
@@ -66,13 +69,21 @@ def load_service_class(location: str, instance: str, *, shared: bool = False) ->
     if not file.is_file():
         found = ", ".join(sorted(path.name for path in directory.glob("*.py"))) or "nothing"
         raise ServiceError(f"{file} is missing; {directory} holds {found}")
-    package = _enter(directory, instance, shared=shared)
-    try:
-        module = importlib.import_module(f"{package}.{name}")
-    except Exception as error:
-        place = place_of(error, str(directory.parent)) or str(file)
-        raise ServiceError(one_line(f"{place}: {describe(error)}")) from error
+    with _loading:
+        package = _enter(directory, instance, shared=shared)
+        try:
+            module = importlib.import_module(f"{package}.{name}")
+        except Exception as error:
+            place = place_of(error, str(directory.parent)) or str(file)
+            raise ServiceError(one_line(f"{place}: {describe(error)}")) from error
     return _class_of(module, name, file)
+
+
+def unload(service_class: type[object]) -> None:
+    """Forget the modules of a class that was loaded into a shared process, once it is not used any more."""
+    package = service_class.__module__.partition(".")[0]
+    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+        del sys.modules[name]
 
 
 def _find_directory(location: str, instance: str) -> Path:
@@ -96,7 +107,7 @@ def _enter(directory: Path, instance: str, *, shared: bool) -> str:
     """Make the service's package importable; returns its name."""
     root = str(directory.parent)
     if shared:
-        _forget(directory)
+        _forget(directory, instance)
     if not any(isinstance(hook, _Hook) and hook.root == os.path.realpath(root) for hook in sys.path_hooks):
         sys.path_hooks.insert(0, _Hook(root))
     for path in [path for path in sys.path_importer_cache if path == root or path.startswith(root + os.sep)]:
@@ -119,11 +130,13 @@ def _enter(directory: Path, instance: str, *, shared: bool) -> str:
     return name
 
 
-def _forget(directory: Path) -> None:
-    """Let modules of the service be imported anew."""
+def _forget(directory: Path, instance: str) -> None:
+    """Let modules that were imported by their plain names be imported anew."""
     inside = os.path.join(directory, "")
     for name, module in list(sys.modules.items()):
-        if (getattr(module, "__file__", None) or "").startswith(inside):
+        if name.partition(".")[0] == instance and (getattr(module, "__file__", None) or "").startswith(
+            inside
+        ):
             del sys.modules[name]
 
 

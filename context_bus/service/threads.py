@@ -21,7 +21,7 @@ from context_bus.process.child import Child
 from context_bus.process.spawn import spawn
 from context_bus.service.boot import Boot, Command, Outcome
 from context_bus.service.host import Host
-from context_bus.service.work import load_from_files
+from context_bus.service.work import SharedLoad
 
 _log = logging.getLogger(__name__)
 
@@ -135,17 +135,21 @@ class _Carrying:
         if service_id in self._hosts:
             _log.warning("runs already: service_id=%s", service_id)
             return
+        load = SharedLoad(boot)
         try:
-            host = Host(boot, load_from_files(boot, shared=True))
+            host = Host(boot, load)
         except BusError as error:
             self._report(Outcome("failed", reason=str(error), reported=False, service_id=service_id))
             return
-        thread = threading.Thread(target=self._run, args=(service_id, host), name=service_id, daemon=True)
+        thread = threading.Thread(
+            target=self._run, args=(service_id, host, load), name=service_id, daemon=True
+        )
         self._hosts[service_id], self._threads[service_id] = host, thread
         thread.start()
 
-    def _run(self, service_id: str, host: Host) -> None:
+    def _run(self, service_id: str, host: Host, load: SharedLoad) -> None:
         outcome = host.run()
+        load.unload()
         del self._hosts[service_id], self._threads[service_id]
         self._report(outcome)
 

@@ -13,7 +13,7 @@ from context_bus.service.failure import Failure, failure_of
 from context_bus.service.handler import ServiceHandler
 from context_bus.service.handler_driver import HandlerDriver
 from context_bus.service.link import ServiceLink
-from context_bus.service.loading import load_service_class
+from context_bus.service.loading import load_service_class, unload
 from context_bus.service.taskservice import TaskService
 
 
@@ -119,6 +119,28 @@ class Work:
         )
 
 
-def load_from_files(boot: Boot, *, shared: bool = False) -> Load:
-    """Load the class from where the boot value says; `shared` as for `load_service_class`."""
-    return lambda: load_service_class(boot.directory, boot.conf.instance, shared=shared)
+def load_from_files(boot: Boot) -> Load:
+    """Load the class from where the boot value says, into a process of its own."""
+    return lambda: load_service_class(boot.directory, boot.conf.instance)
+
+
+class SharedLoad:
+    """Loads the class of a service into a process that holds others too.
+
+    Args:
+        boot: Says from where.
+    """
+
+    def __init__(self, boot: Boot) -> None:
+        self._boot = boot
+        self._loaded: type[object] | None = None
+
+    def __call__(self) -> type[object]:
+        """Load it."""
+        self._loaded = load_service_class(self._boot.directory, self._boot.conf.instance, shared=True)
+        return self._loaded
+
+    def unload(self) -> None:
+        """Forget it; when the service has ended."""
+        if self._loaded is not None:
+            unload(self._loaded)
