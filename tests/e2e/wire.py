@@ -63,7 +63,7 @@ class Seen:
     @property
     def cause(self) -> Json:
         """Which transition is behind a process message; empty if none is."""
-        return dict(self.header.get("cause", {}))
+        return dict(self.data.get("header", {}).get("cause") or self.header.get("cause", {}))
 
     @property
     def is_report(self) -> bool:
@@ -99,6 +99,8 @@ class Wire:
         self._publisher = self._context.socket(zmq.XPUB)
         self._publisher.sndhwm = 0
         self._publisher.linger = 2000
+        # A forwarder that was replaced makes old subscriptions known again; we want to see them.
+        self._publisher.set(zmq.XPUB_VERBOSE, 1)
         self._publisher.connect(publish_to)
         self._listener = self._context.socket(zmq.SUB)
         self._listener.rcvhwm = 0
