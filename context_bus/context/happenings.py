@@ -98,7 +98,7 @@ class Happenings:
         elif member.state is State.STARTING:
             self._steps.change(member, "report_created")
             if member.run:
-                self._steps.tell_run(member, now, member.cause, False)
+                self._steps.tell_run(member, now, member.cause, True)
             else:
                 self._steps.settle(member, Goal.UP, AnswerKind.DONE)
 

@@ -59,7 +59,9 @@ class Wishes:
         elif state is State.CREATED:
             self._steps.tell_run(member, now, cause, announce)
         elif state is State.STARTING:
-            member.run = member.run or bool(run)
+            if run and not member.run:
+                # It is told, and that is published, once it is created.
+                member.run, member.cause = True, cause
         elif state in RUNNING:
             self._steps.settle(member, Goal.UP, AnswerKind.DONE, "ran already")
         else:

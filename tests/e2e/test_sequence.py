@@ -1,7 +1,7 @@
 """Row 16 of the checklist: the session of the original's own test, on a real provider, step by step.
 
 The original expected 30 messages: three services scaffolded from its sample list are started one by
-one, restarted one by one, and ended. Three things that were decided since change the table:
+one, restarted one by one, and ended. Two things that were decided since change the table:
 
 ====== ============================== =====================================================================
 step   the original expected          what is expected here, and why
@@ -9,12 +9,11 @@ step   the original expected          what is expected here, and why
 8      ts002 ``started``              ``created``: its type is ``on_update``, and a deferred service waits
 8a-8b  nothing                        ``process start`` and ``started`` of ts002: ts001 ended by itself,
                                       and its ``on_exit`` says start ts002; the file always said so
-14     ``process stop`` of ts001      nothing: it has ended, and nobody is there to be stopped
 18-21  ts002 stops and starts         the same; it was running, so it runs again instead of waiting for
                                       another end of ts001
 ====== ============================== =====================================================================
 
-That makes 31. A scaffolded task also reports what it did (``updated``), which the original's did not;
+That makes 32. A scaffolded task also reports what it did (``updated``), which the original's did not;
 these reports are left out. Services are processes of their own, so the order is checked within each
 service and where one causes the other, not between strangers.
 """
@@ -50,9 +49,9 @@ AFTER_START = {
     "ts002": [START, CREATED, START, STARTED],
     "ts003": [START, STARTED],
 }
-#: Steps 15-17, 18-21, 22-25.
+#: Steps 14-17 (it has ended already, so nobody answers the stop), 18-21, 22-25.
 AFTER_RESTART = {
-    "ts001": [START, STARTED, STOPPED],
+    "ts001": [STOP, START, STARTED, STOPPED],
     "ts002": [STOP, STOPPED, START, STARTED],
     "ts003": [STOP, STOPPED, START, STARTED],
 }
