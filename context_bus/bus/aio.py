@@ -217,7 +217,9 @@ class AsyncBus:
         self, reply_to: str, request_id: str, outcome: object, error: BaseException | None
     ) -> None:
         prefix = reply_to.encode() + SEPARATOR
-        if not await self._heard(prefix, requests.INBOX_TIMEOUT):
+        if not self.publisher.audience.knows(prefix) and not await self._heard(
+            prefix, requests.INBOX_TIMEOUT
+        ):
             _log.info("requester gone: reply_to=%s request_id=%s", reply_to, request_id)
             return
         try:

@@ -20,7 +20,7 @@ import zmq
 from context_bus.bus import sockets
 from context_bus.bus.publisher import Publisher
 from context_bus.errors import FrameError, NobodyListens, NotConnected, RequestFailed, RequestTimeout
-from context_bus.kernel.message import SEPARATOR, Header, Message
+from context_bus.kernel.message import SEPARATOR
 
 #: First word of an inbox topic.
 INBOX = "reply."
@@ -80,13 +80,8 @@ def send_reply(
     publisher: Publisher, reply_to: str, request_id: str, outcome: object, error: BaseException | None
 ) -> None:
     """Answer a request; raises SendTimeout. The requester's inbox must be known to the publisher."""
-    header = Header(action=REPLY if error is None else FAILED, request_id=request_id)
-    identity = publisher.identity
-    header.service_id, header.service_name = identity.service_id, identity.service_name
-    header.service_transaction = identity.service_transaction
     content = outcome if error is None else {"error": f"{type(error).__name__}: {error}"}
-    # Not numbered: an inbox lives as long as its requester, a counter would live as long as we.
-    publisher.send_message(reply_to, Message(header, content), numbered=False)
+    publisher.reply(reply_to, request_id, REPLY if error is None else FAILED, content)
 
 
 def nobody_answers(publisher: Publisher, topic: str, timeout: float) -> NobodyListens | RequestTimeout:
@@ -144,7 +139,7 @@ class Requester:
         number = str(next(self._numbers))
         slot = self._slots[number] = _Slot()
         try:
-            self._publisher.publish(topic, content, action=action, request_id=number, reply_to=self.inbox)
+            self._publisher.ask(topic, content, action, number, self.inbox)
             while slot.reply is None:
                 if time.monotonic() >= deadline:
                     raise nobody_answers(self._publisher, topic, timeout)

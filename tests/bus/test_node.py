@@ -185,7 +185,7 @@ def test_malformed_frame_is_counted_and_not_raised(new_bus: NewBus, frame: bytes
         node.stop()
 
     node.subscribe("t", on_number)
-    node.publisher._send_frame(frame)
+    node.publisher._send_frame(frame, 0.0)
     node.publish("t", 7)
     node.serve()
     assert heard == [7]
@@ -198,7 +198,7 @@ def test_bytes_without_topic_are_counted(new_bus: NewBus) -> None:
     node.subscribe("", lambda _: None)
     node.subscribe("end", lambda _: node.stop())
     for frame in (b"", b"@@@", b"no separator", b"\xff @@@ {}", b" @@@ {}"):
-        node.publisher._send_frame(frame)
+        node.publisher._send_frame(frame, 0.0)
     node.publish("end", None)
     node.serve()
     assert node.stats().rejected == 5
