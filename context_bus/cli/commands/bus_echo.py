@@ -47,7 +47,7 @@ class Wanted:
     epilog=examples(
         "{command} control --once",
         "{command} control --count=2 --filter \"header.action != 'stopped'\" --field content",
-        "{command} --json --no-info --timeout=2",
+        "{command} --json --no-info --count=3 --timeout=5",
     ),
 )
 @click.argument("topics", metavar="[TOPIC]...", nargs=-1)

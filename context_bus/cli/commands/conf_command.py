@@ -59,10 +59,16 @@ class Given:
     ),
 )
 @click.option(
-    "--endpoint", type=EndpointUrl(), help="Where to publish: BackendEndpoint.  [default: the file's]"
+    "--endpoint",
+    type=EndpointUrl(),
+    envvar="CONTEXT_BUS_PUBLISH",
+    help="Where to publish: BackendEndpoint.  [default: the file's]",
 )
 @click.option(
-    "--listen", type=EndpointUrl(), help="Where to listen: FrontEndEndpoint.  [default: the file's]"
+    "--listen",
+    type=EndpointUrl(),
+    envvar="CONTEXT_BUS_LISTEN",
+    help="Where to listen: FrontEndEndpoint.  [default: the file's]",
 )
 @click.option("--context_file", type=FileInProject(), envvar="CONTEXT_BUS_CONTEXT_FILE", help="Context file.")
 @click.option(

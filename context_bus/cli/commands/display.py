@@ -24,7 +24,7 @@ RULE = "=" * 72
     "display",
     epilog=examples(
         "{command} --endpoint=tcp://127.0.0.1:5556 --count=1",
-        "{command} --endpoint=tcp://127.0.0.1:5556 --topic=control --topic=process --timeout=2",
+        "{command} --endpoint=tcp://127.0.0.1:5556 --topic=control --topic=process --count=4",
         "{command} --endpoint=tcp://127.0.0.1:5556 --json --count=2",
     ),
 )
@@ -34,6 +34,7 @@ RULE = "=" * 72
     type=EndpointUrl(),
     multiple=True,
     required=True,
+    envvar="CONTEXT_BUS_LISTEN",
     help="Endpoint to listen to: a context's FrontEndEndpoint. May be given several times.",
 )
 @click.option("--topic", "topics", multiple=True, help="Show this topic only. May be given several times.")
