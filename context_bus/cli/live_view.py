@@ -5,6 +5,7 @@ Knows the events of the provider and nothing of its inside; pure but for the fun
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,6 +39,7 @@ from context_bus.context.trace import (
 MAX_ID, MAX_NAME = 12, 16
 #: Fields of a report that every report has, and that other columns show.
 ROUTINE = frozenset({"result", "device_action", "pid"})
+_DIRECTORIES = re.compile(r"(?<!\S)/\S*/(?=[^/\s:]+\.py:\d)")
 #: Who speaks in a line that is about no service.
 PROVIDER, FORWARDER = "context", "forwarder"
 
@@ -179,11 +181,13 @@ def _changed(event: ServiceChanged) -> Line | None:
     if event.new in {State.UPDATED, State.ENDING}:
         return None  # the report that made it updated is shown, and so is the end
     pid = f"pid {event.pid}" if event.pid and event.new in {State.STARTED, State.CREATED} else ""
-    text = "; ".join(part for part in (pid, event.reason) if part)
+    text = "; ".join(part for part in (pid, without_directories(event.reason)) if part)
     return Line(event.service_id, event.service_name, str(event.new), text, event.transaction)
 
 
-def _reported(event: ServiceReported) -> Line:
+def _reported(event: ServiceReported) -> Line | None:
+    if event.action == State.FAILED:
+        return None  # the change of state tells, with the reason and the place
     items = {key: value for key, value in event.status.items() if key not in ROUTINE}
     result = [] if event.result == "success" else [event.result]
     text = " ".join([*result, *(f"{key}={brief(value)}" for key, value in items.items())])
@@ -195,6 +199,11 @@ def _settled(event: CommandSettled) -> Line:
     reasons = event.reason or "; ".join(f"{row.service_id}: {row.reason or row.state}" for row in bad)
     text = f"{event.action}: {reasons}" if reasons else event.action
     return Line(PROVIDER, "", str(event.kind), text, event.transaction)
+
+
+def without_directories(reason: str) -> str:
+    """A reason that begins with the place in the code, on less space: ``Parse.py:56: ...``."""
+    return _DIRECTORIES.sub("", reason)
 
 
 def brief(value: object) -> str:

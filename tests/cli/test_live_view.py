@@ -44,8 +44,10 @@ def shown(event: ProviderEvent, view: LiveView | None = None) -> str:
         (dataclasses.replace(STARTED, new=State.UPDATED), ""),
         (dataclasses.replace(STARTED, new=State.ENDING), ""),
         (
-            dataclasses.replace(STARTED, new=State.FAILED, pid=None, reason="boom at Echo.py:7"),
-            "03:04:05.678  ts_100   echo_action  failed    boom at Echo.py:7",
+            dataclasses.replace(
+                STARTED, new=State.FAILED, pid=None, reason="/far/away/Echo.py:7: boom in /etc"
+            ),
+            "03:04:05.678  ts_100   echo_action  failed    Echo.py:7: boom in /etc",
         ),
         (
             ServiceReported(
@@ -57,6 +59,7 @@ def shown(event: ProviderEvent, view: LiveView | None = None) -> str:
             ServiceReported("TX1", "ts_100", "echo", "updated", "failed", {}),
             "03:04:05.678  ts_100   echo      updated   failed",
         ),
+        (ServiceReported("TX1", "ts_100", "echo", "failed", "failure", {"reason": "boom"}), ""),
         (
             TransitionFired("TX1", "ts_100", Trigger.ON_EXIT, Action.START, "ts_101"),
             "03:04:05.678  ts_100 fires       on_exit   start ts_101",
