@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import multiprocessing.forkserver
+import multiprocessing.process
 import os
 import signal
 import sys
@@ -90,6 +91,9 @@ def _start(name: str, args: tuple[object, ...]) -> ForkServerProcess:
         os.waitid(os.P_PID, server._forkserver_pid, os.WEXITED | os.WNOWAIT)
         process = _multiprocessing.Process(target=_enter, args=args, name=name)
         process.start()
+    # Multiprocessing asks every child it remembers whether it lives, at every start of another one, and
+    # waits for each when the owner exits. Who has a Child knows better.
+    multiprocessing.process._children.discard(process)  # type: ignore[attr-defined]
     return process
 
 
