@@ -55,10 +55,11 @@ class Meter:
 
     Args:
         window: Messages over which to measure.
+        span: Seconds over which to measure at least: ten thousand messages may be a burst of milliseconds.
     """
 
-    def __init__(self, window: int) -> None:
-        self._window = window
+    def __init__(self, window: int, span: float = 0.0) -> None:
+        self._window, self._span = window, span
         self._arrivals: deque[_Arrival] = deque()
         self._in_window = 0
         #: Messages since the beginning.
@@ -69,7 +70,11 @@ class Meter:
         self._arrivals.append(_Arrival(at, count, size, smallest, largest))
         self._in_window += count
         self.total += count
-        while len(self._arrivals) > 2 and self._in_window - self._arrivals[0].count >= self._window:
+        while (
+            len(self._arrivals) > 2
+            and self._in_window - self._arrivals[0].count >= self._window
+            and self._arrivals[1].at <= at - self._span
+        ):
             self._in_window -= self._arrivals.popleft().count
 
     def rate(self) -> Rate | None:

@@ -112,9 +112,7 @@ def rate_options(function: F) -> F:
         click.option(
             "--window",
             type=click.IntRange(min=2),
-            default=10_000,
-            show_default=True,
-            help="Messages over which to measure.",
+            help="Messages over which to measure.  [default: 10000, and at least a second]",
         ),
     ):
         function = option(function)

@@ -15,6 +15,8 @@ from context_bus.errors import RequestTimeout
 
 #: Seconds between two reports.
 INTERVAL = 1.0
+#: Messages over which to measure a slow topic.
+MANY = 10_000
 #: How a frame of several messages is marked, and how far from its beginning.
 _BATCH, _NEAR = b'"batch":', 512
 
@@ -23,7 +25,7 @@ def measure(
     endpoint: str,
     topics: Sequence[str],
     *,
-    window: int,
+    window: int | None,
     count: int | None,
     timeout: float | None,
     report: Callable[[Rate], None],
@@ -33,7 +35,7 @@ def measure(
     Args:
         endpoint: Where to listen.
         topics: Exact topics; none means every one.
-        window: Messages over which to measure.
+        window: Messages over which to measure; None for many, and at least those of a second.
         count: Reports to make; None for ever.
         timeout: Seconds of silence after which to end; None never.
         report: Called about once a second while messages come.
@@ -41,7 +43,7 @@ def measure(
     Raises:
         RequestTimeout: Nothing came within ``timeout``.
     """
-    meter, made = Meter(window), 0
+    meter, made = Meter(window) if window else Meter(MANY, INTERVAL), 0
     with Listener([endpoint], topics, on_link=report_link, whole=False) as listener:
         heard = time.monotonic()
         report_at = heard + INTERVAL

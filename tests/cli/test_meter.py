@@ -49,6 +49,17 @@ def test_window_forgets_what_is_older() -> None:
     assert rate.total == 120
 
 
+def test_window_is_no_burst() -> None:
+    """A flood fills any window within milliseconds; the rate is that of the span all the same."""
+    meter = Meter(window=10, span=1.0)
+    for second in range(5):
+        for moment in range(10):  # ten bunches within ten milliseconds, then silence
+            meter.note(second + moment / 1000, 100, 1, 1, 1)
+    rate = meter.rate()
+    assert rate is not None
+    assert rate.rate == pytest.approx(1000, rel=0.15)
+
+
 def test_one_moment_is_no_rate() -> None:
     """Without two points in time nothing can be said."""
     meter = Meter(window=10)

@@ -31,7 +31,7 @@ def command(
     topics: tuple[str, ...],
     listen: str | None,
     context_file: Path | None,
-    window: int,
+    window: int | None,
     count: int | None,
     timeout: float | None,
     as_json: bool,
