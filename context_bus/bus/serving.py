@@ -9,12 +9,13 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
+import select
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import zmq
 
+from context_bus.bus import sockets
 from context_bus.bus.audience import Audience
 from context_bus.bus.listening import Channel, Listening
 from context_bus.errors import BusError
@@ -41,7 +42,8 @@ class Server:
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._stopping = False
         self._closed = False
-        self._items: list[tuple[Any, int]] = []
+        self._poll = select.poll()
+        self._watched = 0
 
     def serve(self) -> None:
         """Run handlers until ``stop``, or until one raises: that is raised here."""
@@ -49,32 +51,42 @@ class Server:
             raise BusError("this node is served by another thread already")
         self._owner = threading.get_ident()
         try:
+            more = True  # what came before somebody served has signalled already
             while not self._stopping:
-                self._wait()
+                self._wait(0 if more else None)
+                more = False
                 for channel in self._listening.channels:
-                    self._drain(channel)
+                    more |= self._drain(channel)
         finally:
             self._stopping = False
             self._owner = 0
             self._owned.release()
             self._run_errands_if_unserved()
 
-    def _wait(self) -> None:
-        """Wait for a message, an errand, or news for the publisher."""
+    def _wait(self, timeout: int | None) -> None:
+        """Wait for a message, an errand, or news for the publisher.
+
+        On descriptors, which costs a quarter of zmq's own poll: they signal what arrives after a socket was
+        found empty, and none of ours is left before it was.
+        """
         channels = self._listening.channels
-        if len(self._items) != len(channels) + 2:
-            fds = (self._wake, self._audience.descriptor)
-            self._items = [(item, zmq.POLLIN) for item in (*[each.socket for each in channels], *fds)]
-        for item, _ in zmq.zmq_poll(self._items):
-            if item == self._wake:
+        if len(channels) != self._watched:
+            self._watched = len(channels)
+            self._poll = select.poll()
+            for descriptor in (self._wake, self._audience.descriptor):
+                self._poll.register(descriptor, select.POLLIN)
+            for channel in channels:
+                self._poll.register(sockets.descriptor(channel.socket), select.POLLIN)
+        for descriptor, _ in self._poll.poll(timeout):
+            if descriptor == self._wake:
                 with contextlib.suppress(BlockingIOError):
                     os.eventfd_read(self._wake)
                 self._run_errands()
-            elif item == self._audience.descriptor:
+            elif descriptor == self._audience.descriptor:
                 self._audience.refresh()
 
-    def _drain(self, channel: Channel) -> None:
-        """Take what is there; looking whether there is more costs more than taking it."""
+    def _drain(self, channel: Channel) -> bool:
+        """Take what is there; says whether there may be more."""
         recv, routes, nowait = channel.socket.recv, channel.routes, zmq.DONTWAIT
         try:
             for _ in range(DRAIN):
@@ -89,9 +101,10 @@ class Server:
                     deliver, body = found
                 deliver(body)
                 if self._stopping:
-                    return
+                    return True
         except zmq.Again:
-            pass
+            return False
+        return True
 
     def stop(self) -> None:
         """End ``serve`` after the message in hand; from any thread, also before it began."""

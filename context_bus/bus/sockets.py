@@ -16,8 +16,9 @@ import zmq
 from context_bus.errors import EndpointError
 
 #: Messages a publisher queues for its forwarder; beyond it a send waits. It has to hold what is published
-#: while a dead forwarder is replaced: at 10,000 messages a second, ten seconds.
-PUBLISHER_HWM = 100_000
+#: while a dead forwarder is replaced: ten seconds at 1000 messages a second. Ten times as many cost a
+#: publisher that runs ahead some of its speed: each message then lies in memory that no cache knows.
+PUBLISHER_HWM = 10_000
 #: Messages a subscriber queues before the forwarder has to; small, so that memory stands in one place.
 SUBSCRIBER_HWM = 1_000
 #: Messages a dropping forwarder queues for one slow subscriber; beyond it that subscriber alone loses some.
