@@ -12,7 +12,7 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -195,20 +195,34 @@ class Provider:
         )
         return dict(reply.data["content"])
 
-    def wait_recorded(self, action: str, service_id: str, transaction: str, since: int = 0) -> Json:
-        """Wait for a broadcast in which the record of a service shows that action; returns the record."""
+    def wait_until_recorded(
+        self, transaction: str, condition: Callable[[dict[str, Json]], bool], since: int = 0, what: str = ""
+    ) -> dict[str, Json]:
+        """Wait for a broadcast in which the task records of a transaction, by id, are as wanted.
 
-        def find(seen: Seen) -> Json | None:
-            for entry in seen.status.get("data", []):
-                task = tasks_of(entry[transaction]).get(service_id, {}) if transaction in entry else {}
-                if task.get("action") == action:
-                    return task
-            return None
+        What a client hears of a service is on its way to the provider, too; this waits until it is there.
+        """
+
+        def tasks(seen: Seen) -> dict[str, Json]:
+            data = seen.status.get("data", [])
+            return next((tasks_of(entry[transaction]) for entry in data if transaction in entry), {})
 
         found = self.wire.wait_for(
-            lambda seen: find(seen) is not None, f"record of {service_id} with {action}", since
+            lambda seen: seen.topic == "control" and bool(tasks(seen)) and condition(tasks(seen)),
+            what or f"record of {transaction} as wanted",
+            since,
         )
-        return find(found) or {}
+        return tasks(found)
+
+    def wait_recorded(self, action: str, service_id: str, transaction: str, since: int = 0) -> Json:
+        """Wait for a broadcast in which the record of a service shows that action; returns the record."""
+        tasks = self.wait_until_recorded(
+            transaction,
+            lambda tasks: tasks.get(service_id, {}).get("action") == action,
+            since,
+            f"record of {service_id} with {action}",
+        )
+        return tasks[service_id]
 
     def conf_command(self, *args: object, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run ``conf_command.py`` at this provider's endpoint."""

@@ -166,6 +166,7 @@ def test_row_08_old_frame_with_one_task_touches_only_it(provider: Provider, tran
         _chosen(provider, transaction, action, THREE[1])
         wire.report(wanted, "ts002", transaction, since)
         assert {seen.service_id for seen in wire.reports(transaction, since=since)} == {"ts002"}
+    provider.wait_recorded("started", "ts002", transaction, since)
     tasks = tasks_of(provider.record(transaction))
     assert [tasks[service.id]["action"] for service in THREE] == ["started"] * 3
 

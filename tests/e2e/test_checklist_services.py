@@ -142,6 +142,7 @@ def test_row_29_threads_of_a_transaction_share_a_process(provider: Provider, tra
     provider.command("start", transaction, [one, two])
     pids = {wire.report("started", name, transaction).status["pid"] for name in ("ts_1", "ts_2")}
     assert len(pids) == 1
+    provider.wait_recorded("started", "ts_2", transaction)
     assert provider.ask("stop", transaction, [one])["verbs"][-1] == "done"
     tasks = tasks_of(provider.record(transaction))
     assert (tasks["ts_1"]["action"], tasks["ts_2"]["action"]) == ("stopped", "started")

@@ -68,7 +68,7 @@ def test_row_12_commanded_stop_fires_nothing(provider: Provider, transaction: st
     called = Service("ts_b", state="on_exit")
     provider.command("start", transaction, [caller, called])
     provider.wire.report("started", "ts_a", transaction)
-    provider.wire.report("created", "ts_b", transaction)
+    provider.wait_recorded("created", "ts_b", transaction)
     assert provider.ask("stop", transaction, [caller])["verbs"][-1] == "done"
     assert tasks_of(provider.record(transaction))["ts_b"]["action"] == "created"
     assert _asked(provider, transaction, "ts_b") == []
@@ -119,7 +119,7 @@ def test_row_13_deferred_types_are_created_and_started_later(
     provider.command("start", transaction, [service])
     created = wire.report("created", "ts_1", transaction)
     assert (created.status["result"], created.status["device_action"]) == ("success", "wait")
-    assert tasks_of(provider.record(transaction))["ts_1"]["action"] == "created"
+    provider.wait_recorded("created", "ts_1", transaction)
     if how == "process":
         provider.process_message("start", transaction, service)
     elif how == "context":
@@ -182,8 +182,9 @@ def test_row_22_transactions_of_one_file_are_independent(provider: Provider) -> 
     assert len(pids) == 4
     assert provider.ask("stop", one)["verbs"][-1] == "done"
     assert {seen.action for seen in wire.reports(two)} == {"started", "created"}
+    provider.wait_recorded("started", "ts_1", two)
+    provider.wait_recorded("created", "ts_2", two)
     left = tasks_of(provider.record(two))
-    assert [left[one_id]["action"] for one_id in ("ts_1", "ts_2")] == ["started", "created"]
     assert {left[one_id]["pid"] for one_id in left} <= provider.processes().keys()
 
 

@@ -68,8 +68,7 @@ def _subject(row: str, directory: Path) -> Service:
 
 
 def _prepare(provider: Provider, transaction: str, row: str, action: str, subject: Service) -> bool:
-    """Bring about what a row says; returns whether the subject runs then."""
-    wire = provider.wire
+    """Bring about what a row says, as the provider has recorded it; returns whether the subject runs."""
     if row in ("transaction_unknown", "context_id_unknown") and action != "stop":
         return False
     if row == "transaction_unknown":
@@ -77,15 +76,13 @@ def _prepare(provider: Provider, transaction: str, row: str, action: str, subjec
     first = A if row == "service_id_unknown" else subject
     provider.command("start", transaction, [first])
     if row == "state_failed":
-        wire.report("failed", "ts_a", transaction)
         provider.wait_recorded("failed", "ts_a", transaction)
         return False
-    wire.report("updated" if row == "state_updated" else "started", "ts_a", transaction)
+    provider.wait_recorded("updated" if row == "state_updated" else "started", "ts_a", transaction)
     if row == "service_id_unknown":
         return False
     if row == "state_stopped" or (action == "start" and row.endswith("_exists")):
         provider.command("stop", transaction, [first])
-        wire.report("stopped", "ts_a", transaction)
         provider.wait_recorded("stopped", "ts_a", transaction)
         return False
     return True
@@ -139,7 +136,7 @@ def test_row_10_one_refused_service_does_not_hold_up_its_siblings(
 ) -> None:
     """Of two services the one that may start does, and the answer lists both."""
     provider.command("start", transaction, [A])
-    provider.wire.report("started", "ts_a", transaction)
+    provider.wait_recorded("started", "ts_a", transaction)
     since = provider.wire.now
     answer = provider.ask("start", transaction, [A, B])
     results = {one["service_id"]: one["result"] for one in answer["services"]}

@@ -37,8 +37,8 @@ class Seen:
     def header(self) -> Json:
         """The header; of a process message the inner one."""
         if self.topic == "process":
-            return dict(self.data["Task"]["message"]["header"])
-        return dict(self.data.get("header", {}))
+            return _at(self.data, "Task", "message", "header")
+        return _at(self.data, "header")
 
     @property
     def action(self) -> str:
@@ -58,12 +58,12 @@ class Seen:
     @property
     def status(self) -> Json:
         """``content.status`` of a report."""
-        return dict(self.data.get("content", {}).get("status", {}))
+        return _at(self.data, "content", "status")
 
     @property
     def cause(self) -> Json:
         """Which transition is behind a process message; empty if none is."""
-        return dict(self.data.get("header", {}).get("cause") or self.header.get("cause", {}))
+        return _at(self.data, "header", "cause") or _at(self.header, "cause")
 
     @property
     def is_report(self) -> bool:
@@ -74,6 +74,13 @@ class Seen:
         """One line for a failed assertion."""
         status = str(self.status or "")[:90]
         return f"{self.at:9.3f} {self.topic:8} {self.action:10} {self.service_id:8} {status}"
+
+
+def _at(data: object, *keys: str) -> Json:
+    """The object at a path; an empty one if there is none, for anybody may send anything."""
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else {}
 
 
 def parse(frame: bytes, at: float = 0.0) -> Seen:
@@ -135,7 +142,7 @@ class Wire:
             with self._news:
                 try:
                     self.seen.append(parse(frame, at))
-                except (ValueError, UnicodeDecodeError):
+                except (ValueError, RecursionError):
                     self.broken.append(frame)
                 self._news.notify_all()
 
