@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-import msgspec
 import zmq
 
 from context_bus.bus import sockets
 from context_bus.bus.publisher import Publisher
 from context_bus.bus.requests import Reply, new_inbox, nobody_answers, read_reply
 from context_bus.errors import NotConnected
-from context_bus.kernel.message import SEPARATOR
+from context_bus.kernel.message import SEPARATOR, UNREADABLE
 
 
 class AsyncRequester:
@@ -74,7 +73,7 @@ class AsyncRequester:
                 frame = recv(zmq.DONTWAIT)
                 try:
                     reply = read(frame.partition(SEPARATOR)[2])
-                except msgspec.DecodeError:
+                except UNREADABLE:
                     self.rejected += 1
                     continue
                 future = waiting.get(reply.header.request_id)

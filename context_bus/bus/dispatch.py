@@ -18,7 +18,7 @@ from msgspec import UNSET
 
 from context_bus.bus.counters import Counters
 from context_bus.bus.subscriber import read_envelope
-from context_bus.kernel.message import Frame, Header, Message
+from context_bus.kernel.message import UNREADABLE, Frame, Header, Message
 
 T = TypeVar("T")
 #: Takes one argument; what it returns, if not None, answers a request. May be ``async def`` on an AsyncBus.
@@ -167,7 +167,7 @@ class Route:
         def deliver(body: bytes) -> Awaitable[None] | None:
             try:
                 message = decode(body)
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 return special(body, error)
             header = message.header
             if header.batch:  # UNSET is false
@@ -209,14 +209,14 @@ class Route:
 
     def _special(
         self, spec: Spec, counted: bool
-    ) -> Callable[[bytes, msgspec.DecodeError | None], Awaitable[None] | None]:
+    ) -> Callable[[bytes, Exception | None], Awaitable[None] | None]:
         """What is not one message of the wanted type: a batch, or something else."""
         decode, whole = _decoder(spec, batch=True), spec.kind == "message"
 
-        def special(body: bytes, error: msgspec.DecodeError | None) -> Awaitable[None] | None:
+        def special(body: bytes, error: Exception | None) -> Awaitable[None] | None:
             try:
                 message = decode(body)
-            except msgspec.DecodeError as second:
+            except UNREADABLE as second:
                 return self._reject(spec, body, error or second, counted)
             header, contents = message.header, message.content
             if header.batch != len(contents):  # UNSET is not a number
@@ -242,7 +242,7 @@ class Route:
         ]
 
     def _reject(
-        self, spec: Spec, body: bytes, error: msgspec.DecodeError | None, counted: bool
+        self, spec: Spec, body: bytes, error: Exception | None, counted: bool
     ) -> Awaitable[None] | None:
         """Count what cannot be decoded; it has arrived, so it is not lost. A request for it is refused."""
         if counted:
@@ -253,7 +253,7 @@ class Route:
             return None
         try:
             header = _read_routing(body).header
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return None
         if not header.reply_to:
             return None
@@ -264,7 +264,7 @@ class Route:
         counters.rejected += rejected
         try:
             header = read_envelope(body).header
-        except msgspec.DecodeError:
+        except UNREADABLE:
             counters.unnumbered += not rejected
             return
         if header.sequence > 0:

@@ -21,7 +21,7 @@ import zmq
 from context_bus.bus import sockets
 from context_bus.bus.publisher import Publisher
 from context_bus.errors import FrameError, NobodyListens, NotConnected, RequestFailed, RequestTimeout
-from context_bus.kernel.message import SEPARATOR
+from context_bus.kernel.message import SEPARATOR, UNREADABLE
 
 #: First word of an inbox topic.
 INBOX = "reply."
@@ -68,12 +68,12 @@ def content_of(reply: Reply, topic: str, type_: Any) -> Any:
     if reply.header.action == FAILED:
         try:
             text = _read_error(reply.content).error
-        except msgspec.DecodeError:
+        except UNREADABLE:
             text = bytes(reply.content).decode(errors="replace")
         raise RequestFailed(f"request to topic {topic!r} failed: {text}")
     try:
         return msgspec.json.decode(reply.content, type=Any if type_ is None else type_)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise FrameError(f"the reply from topic {topic!r} is not what was asked for: {error}") from None
 
 
@@ -184,7 +184,7 @@ class Requester:
     def _take(self, frame: bytes) -> None:
         try:
             reply = read_reply(frame.partition(SEPARATOR)[2])
-        except msgspec.DecodeError:
+        except UNREADABLE:
             self.rejected += 1
             return
         slot = self._slots.get(reply.header.request_id)

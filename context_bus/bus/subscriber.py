@@ -13,7 +13,7 @@ import zmq
 from context_bus.bus import sockets
 from context_bus.bus.counters import Counters
 from context_bus.errors import FrameError
-from context_bus.kernel.message import SEPARATOR, split_frame
+from context_bus.kernel.message import SEPARATOR, UNREADABLE, split_frame
 
 
 class Sequence(msgspec.Struct, gc=False):
@@ -111,7 +111,7 @@ class Subscriber:
             counters = self.counters[topic] = Counters(topic, silent=self._conflate)
         try:
             header = read_envelope(body).header
-        except msgspec.DecodeError:
+        except UNREADABLE:
             header = Sequence()
         if header.sequence > 0:
             counters.note(header.sender, header.sequence, max(1, header.batch))

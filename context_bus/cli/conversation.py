@@ -19,7 +19,7 @@ from context_bus.bus.subscriber import Subscriber
 from context_bus.cli.endpoints import Endpoints
 from context_bus.errors import NobodyListens, NotConnected
 from context_bus.kernel.ids import new_request
-from context_bus.kernel.message import Header, Message
+from context_bus.kernel.message import UNREADABLE, Header, Message
 
 #: Seconds that a forwarder which is there may take to answer.
 CONNECT_TIMEOUT = 2.0
@@ -88,7 +88,7 @@ class Conversation:
             topic, body = received
             try:
                 message = _decode(body)
-            except msgspec.DecodeError:
+            except UNREADABLE:
                 continue
             if topic != self.inbox or message.header.request_id == self.request_id:
                 yield topic, message.header, message.content

@@ -12,7 +12,7 @@ import msgspec
 
 from context_bus.bus.counters import Counters
 from context_bus.errors import FrameError
-from context_bus.kernel.message import split_frame
+from context_bus.kernel.message import UNREADABLE, split_frame
 
 #: Word by which the provider's broadcasts of its whole state are known.
 CONTEXT_INFO = "context_info"
@@ -53,7 +53,7 @@ def see(frame: bytes) -> Sight:
         return Sight("?", printable(frame), is_json=False)
     try:
         return Sight(printable(topic.encode()), msgspec.json.decode(body))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return Sight(printable(topic.encode()), printable(body), is_json=False)
 
 

@@ -23,7 +23,7 @@ from context_bus.context.events import (
 )
 from context_bus.context.roots import Roots
 from context_bus.errors import FrameError
-from context_bus.kernel.message import MARK
+from context_bus.kernel.message import MARK, UNREADABLE
 
 
 class _Header(msgspec.Struct, gc=False):
@@ -153,7 +153,7 @@ class Reader:
             if header.sender in self._me or header.service_name == "context":
                 return ()
             contents = _read_contents(report.content) if header.batch else [_read_content(report.content)]
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise FrameError(f"not a report: {error}") from None
         return [_reported(header, content.status) for content in contents]
 
@@ -176,7 +176,7 @@ def _reported(header: _Header, status: dict[str, Any]) -> Reported:
 def _object(body: bytes) -> Mapping[str, object]:
     try:
         return _mapping(_read_any(body), "a message")
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise FrameError(f"not JSON: {error}") from None
 
 

@@ -19,6 +19,10 @@ SEPARATOR = b" @@@ "
 #: What splits a frame; tolerant of missing or extra blanks around it.
 MARK = b"@@@"
 
+#: What decoding raises for bytes that are no message: bad JSON or types, text that is not UTF-8, and nesting
+#: deeper than the interpreter allows. Anybody may send such bytes, so whoever decodes must expect all three.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 T = TypeVar("T")
 
 

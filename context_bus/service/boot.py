@@ -10,6 +10,7 @@ import msgspec
 
 from context_bus.config.model import TaskServiceConf
 from context_bus.errors import ServiceError
+from context_bus.kernel.message import UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Outcome:
         """
         try:
             return msgspec.json.decode(message, type=cls)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise ServiceError(f"a service sent an outcome that cannot be read: {error}") from None
 
 
@@ -110,5 +111,5 @@ class Command(msgspec.Struct, frozen=True):
         """
         try:
             return msgspec.json.decode(message, type=cls)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise ServiceError(f"a service got a command that cannot be read: {error}") from None

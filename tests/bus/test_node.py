@@ -220,6 +220,23 @@ def test_rejected_message_is_not_taken_for_lost(new_bus: NewBus) -> None:
     assert (stats.received, stats.rejected, stats.lost) == (3, 1, 0)
 
 
+@pytest.mark.parametrize("annotated", [True, False], ids=["typed", "untyped"])
+def test_bytes_that_are_no_message_do_not_end_serve(new_bus: NewBus, annotated: bool) -> None:
+    """Not UTF-8, not JSON, nested too deeply: counted, and what follows is delivered."""
+    node = new_bus()
+
+    def on_number(content: int) -> None:
+        node.stop()
+
+    node.subscribe("t", on_number if annotated else lambda content: node.stop())
+    bodies = (b"\xff", b"\xc3\x28", b'{"header": {"action": "\x80"}}', b'{"content":' + b"[" * 100_000, b"")
+    for body in bodies:
+        node.publisher._send_frame(b"t @@@ " + body, 0.0)
+    node.publish("t", 1)
+    node.serve()
+    assert node.stats().rejected == len(bodies)
+
+
 def test_handler_that_raises_ends_serve(new_bus: NewBus) -> None:
     """Let it crash: the owner of the handler decides."""
     node = new_bus()
