@@ -6,6 +6,7 @@ Knows click and the errors; the only place that turns an exception into text for
 from __future__ import annotations
 
 import functools
+import io
 import os
 import sys
 import traceback
@@ -58,6 +59,9 @@ def run(
 ) -> int:
     """Run a command and return the exit code, having said on stderr what went wrong."""
     invocation = invocation or Invocation()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What a terminal of another alphabet cannot show is spelled out; it is no reason to fall over.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = command.main(
             args=args,

@@ -13,7 +13,7 @@ import msgspec
 
 from context_bus.cli import commander
 from context_bus.cli.conversation import Conversation
-from context_bus.cli.endpoints import Endpoints
+from context_bus.cli.endpoints import Endpoints, port_below
 from context_bus.cli.output import say, say_json, say_table, styled_state
 from context_bus.config.model import ContextConf
 from context_bus.context.commands import Answer, AnswerKind, ServiceAnswer
@@ -23,6 +23,8 @@ from context_bus.kernel.ids import new_transaction
 
 #: What to do where no provider listens.
 HINT = "start one with: service_context.py CONTEXT_FILE"
+#: What to do where the other endpoint was only supposed.
+HINT_LISTEN = "or, if its FrontEndEndpoint is not {listen}, name it by --listen"
 #: Actions that may open a transaction, and so may make up its name.
 OPENING = ("start",)
 #: Actions that mean the provider itself, whatever the transaction.
@@ -57,7 +59,9 @@ def carry_out(
     is_query = topic == "state"
     with Conversation(endpoints, ("state",) if is_query else ()) as conversation:
         show.line(f"Connecting endpoint [{endpoints.publish}] in topic [{topic}]")
-        commander.join_provider(conversation, topic, HINT)
+        supposed = conf is None and endpoints.listen == port_below(endpoints.publish)
+        hint = f"{HINT}, {HINT_LISTEN.format(listen=endpoints.listen)}" if supposed else HINT
+        commander.join_provider(conversation, topic, hint)
         request = commander.address(request, conversation) if wait else request
         if not is_query:
             request = _with_transaction(request, conversation, timeout, show)

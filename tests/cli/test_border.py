@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -125,3 +127,28 @@ def test_reader_that_goes_away_is_no_error() -> None:
 def test_invocation_remembers_the_checkout() -> None:
     """Commands find the files of the documents below the checkout."""
     assert Invocation(home=ROOT).home == ROOT
+
+
+def test_terminal_of_another_alphabet_is_no_bug() -> None:
+    """What cannot be encoded is spelled out."""
+    code = (
+        "import sys, click\n"
+        "from context_bus.cli import border\n"
+        "command = click.Command('say', callback=lambda: click.echo('and so on\\u2026'))\n"
+        "sys.exit(border.run(command, 'say', []))\n"
+    )
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "and so on\\u2026\n", "")
+
+
+def test_ctrl_c_at_a_waiting_command_is_130() -> None:
+    """A command that waits for messages ends at once and without a word."""
+    command = [sys.executable, "-m", "context_bus", "display", "--endpoint=tcp://127.0.0.1:1"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, process_group=0) as process:
+        assert process.stderr is not None
+        assert "nothing answers at tcp://127.0.0.1:1" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read().strip() == ""
+    assert process.returncode == 130
