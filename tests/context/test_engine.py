@@ -97,6 +97,18 @@ def test_start_runs_a_created_service_in_its_process() -> None:
     assert sim.member("a").incarnation == 1
 
 
+def test_start_runs_a_deferred_service_that_comes_up() -> None:
+    """Who starts it again may have heard ``created`` before the provider did; so it runs in either order."""
+    sim = Sim(service("a", "on_update"))
+    sim.command("start", "a", reply="r1")
+    sim.command("start", "a", reply="r2")
+    sim.up("a")
+    assert sim.child("a").told == ["start"]
+    sim.report("a", "started")
+    assert sim.state("a") is State.STARTED
+    assert sim.kinds("r1") == sim.kinds("r2") == ["accepted", "done"]
+
+
 def test_stop_waits_for_the_end() -> None:
     """Done means gone."""
     sim = Sim(service("a"))
