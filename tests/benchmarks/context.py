@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import multiprocessing
 import os
 import platform
 import select
@@ -25,7 +24,6 @@ import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import psutil
 import zmq
@@ -162,48 +160,14 @@ def ours(count: int) -> dict[str, float]:
     return {"ready": ready, "stop": stopped, "private": private, "provider": weight}
 
 
-def bare_child(endpoint: str, go: Any) -> None:
-    import zmq
-
-    context = zmq.Context()
-    socket = context.socket(zmq.PUSH)
-    socket.connect(endpoint)
-    socket.send(b"%d" % os.getpid())
-    with contextlib.suppress(EOFError):
-        go.recv()
-    context.destroy(0)
-
-
 def bare(count: int) -> dict[str, float]:
-    method = multiprocessing.get_context("forkserver")
-    method.set_forkserver_preload(["zmq", "tests.benchmarks.context"])
-    context = zmq.Context()
-    ready = context.socket(zmq.PULL)
-    ready.setsockopt(zmq.RCVHWM, 0)
-    port = ready.bind_to_random_port("tcp://127.0.0.1")
-    warm = method.Process(target=print, args=(end := "",), kwargs={"end": end})
-    warm.start()
-    warm.join()
-    begun = time.perf_counter()
-    pipes, children = [], []
-    for _ in range(count):
-        mine, theirs = method.Pipe()
-        child = method.Process(target=bare_child, args=(f"tcp://127.0.0.1:{port}", theirs))
-        child.start()
-        theirs.close()
-        pipes.append(mine)
-        children.append(child)
-    pids = [int(ready.recv()) for _ in range(count)]
-    taken = time.perf_counter() - begun
-    private = statistics.median(psutil.Process(pid).memory_full_info().uss for pid in pids) / 1e6
-    begun = time.perf_counter()
-    for pipe in pipes:
-        pipe.close()
-    for child in children:
-        child.join()
-    stopped = time.perf_counter() - begun
-    context.destroy(0)
-    return {"ready": taken, "stop": stopped, "private": private}
+    done = subprocess.run(
+        [sys.executable, str(HOME / "tests/benchmarks/bare_children.py"), str(count)],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    result: dict[str, float] = json.loads(done.stdout)
+    return result
 
 
 def main() -> None:
