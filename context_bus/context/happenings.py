@@ -125,8 +125,7 @@ class Happenings:
         verdict = judge(member)
         # A task that ended by itself was up, whether or not word of that came through.
         was_up = verdict.state is State.EXITED
-        member.died, member.pid = now, None
-        member.deadlines.clear()
+        member.bury(now)
         self._steps.change(member, verdict.trigger, verdict.reason)
         member.reason = verdict.reason
         if member.final is None:

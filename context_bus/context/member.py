@@ -12,8 +12,8 @@ from context_bus.context.jobs import Job
 from context_bus.context.states import Lifecycle, State
 from context_bus.kernel.message import Cause
 
-#: How many publishers of earlier processes are remembered, to know their late reports by.
-REMEMBERED_SENDERS = 8
+#: How many publishers and pids of earlier processes are remembered, to know their late reports by.
+REMEMBERED_SENDERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Member:
         incarnation: Number of its present or last process; 0 if it never had one.
         pid: Its present process.
         sender: Publisher of its present process, once it has reported.
-        past: Publishers of its earlier processes.
+        past: Publishers and pids of its earlier processes.
         run: Whether the present process is to run its task rather than wait.
         ran: Whether the last process did run it.
         relaunch: What follows the present process.
@@ -103,7 +103,7 @@ class Member:
     incarnation: int = 0
     pid: int | None = None
     sender: str = ""
-    past: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_SENDERS))
+    past: deque[str | int] = field(default_factory=lambda: deque(maxlen=REMEMBERED_SENDERS))
     run: bool = False
     ran: bool = False
     relaunch: Relaunch | None = None
@@ -128,14 +128,18 @@ class Member:
 
     def next_process(self, run: bool, cause: Cause | None, now: float) -> None:
         """Forget the last process and count the next."""
-        if self.sender:
-            self.past.append(self.sender)
         self.incarnation += 1
         self.pid, self.sender, self.run, self.ran = None, "", run, False
         self.relaunch, self.commanded, self.doom, self.reason = None, False, "", ""
         self.final, self.gone, self.born, self.cause = None, None, now, cause
         self.deadlines.clear()
         self.silenced.clear()
+
+    def bury(self, now: float) -> None:
+        """Its process is gone; what still arrives from it is late."""
+        self.past.extend(each for each in (self.sender, self.pid) if each)
+        self.died, self.pid = now, None
+        self.deadlines.clear()
 
     def uncut(self) -> None:
         """Trust it again, since somebody commanded it."""
@@ -148,7 +152,8 @@ class Member:
             return False
         if self.sender:
             return report.sender == self.sender
-        if report.pid and self.pid and report.pid != self.pid:
+        # Without a pid of its own it can at least not be a process that has ended.
+        if report.pid and (report.pid != self.pid if self.pid else report.pid in self.past):
             return False
         self.sender = report.sender
         # It may report before whoever made it has told.

@@ -76,6 +76,7 @@ class Child:
     pid: int
     told: list[str] = field(default_factory=list)
     killed: bool = False
+    is_known: bool = False
 
     @property
     def sender(self) -> str:
@@ -106,12 +107,19 @@ class Sim:
                     self._pid += 1
                     self.children[key] = Child(instruction, self._pid)
                 case TellService(key=key, action=action):
-                    self.children[key].told.append(action)
+                    if self._is_there(key):
+                        self.children[key].told.append(action)
                 case EndChild(key=key):
-                    self.children[key].killed = True
+                    if self._is_there(key):
+                        self.children[key].killed = True
                 case SetTimer():
                     self.timers.append(instruction)
         return out
+
+    def _is_there(self, key: Key) -> bool:
+        """A process may be gone while its last report is awaited; otherwise it must be there."""
+        assert key in self.children or self.member(key.service_id, key.transaction).gone is not None
+        return key in self.children
 
     def command(
         self,
@@ -132,6 +140,7 @@ class Sim:
 
     def spawned(self, service_id: str, tx: str = TX) -> None:
         child = self.child(service_id, tx)
+        child.is_known = True
         self.send(ChildSpawned(child.spawn.key, child.spawn.incarnation, child.pid))
 
     def report(
@@ -165,6 +174,8 @@ class Sim:
         signal: int = 0,
     ) -> None:
         """A process is gone, without another word on the bus."""
+        if not self.child(service_id, tx).is_known:
+            self.spawned(service_id, tx)  # as a shell does, which cannot lose what it has not made
         child = self.children.pop(Key(tx, service_id))
         key, number = child.spawn.key, child.spawn.incarnation
         self.send(ChildExited(key, number, Ending(ending), commanded, reason, "", code, signal))
