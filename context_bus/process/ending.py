@@ -108,7 +108,9 @@ async def _end(ending: Ending, trees: _Trees) -> Ended:
         await asyncio.wait([exited], timeout=max(0.0, began + ending.grace - time.monotonic()))
     was_killed = not exited.done()
     if was_killed:
-        _log.warning("killed: name=%s pid=%d grace=%.1f", child.name, child.pid, ending.grace)
+        # Without grace the kill is what was asked for, and nobody has to look into it.
+        level = logging.WARNING if ending.grace > 0 else logging.INFO
+        _log.log(level, "killed: name=%s pid=%d grace=%.1f", child.name, child.pid, ending.grace)
         tree.send_signal(child.identity, signal.SIGKILL)
     swept = trees.kill(child)
     if was_killed:

@@ -294,11 +294,11 @@ def test_quiet_prints_nothing_and_log_file_takes_the_records(project: Project, t
 
 def test_second_provider_is_refused_in_one_line(project: Project) -> None:
     """The ports are taken: one line, 3, and the first provider goes on."""
-    file = project.write_context()
+    file = project.write_context([Service("ts_1")])
     with Provider(project, file) as provider:
         ended = run_tool("service_context.py", file)
         assert ended.returncode == 3, ended
-        (line,) = [line for line in ended.stderr.splitlines() if line.startswith("error")]
+        (line,) = ended.stderr.splitlines()
         assert line.startswith("error: cannot bind tcp://127.0.0.1:")
         assert provider.ask("exit", "")["verbs"][-1] == "done"
         assert provider.wait_end() == 0

@@ -96,9 +96,9 @@ def _prepare(home: Path, name: str, directory: Path) -> tuple[ContextConf, Path]
     from context_bus.cli.stage import is_taken, with_free_ports
     from context_bus.config.load import read_context
 
-    path = home / name
-    if not path.is_file():
-        raise ConfigurationError([Fault("the demo shows files of a checkout", "run it from one", str(path))])
+    path = next((place / name for place in (home, Path.cwd()) if (place / name).is_file()), None)
+    if path is None:
+        raise ConfigurationError([Fault("the demo shows files of a checkout", "run it in one", name)])
     conf = read_context(path)
     if is_taken(conf.front_bind) or is_taken(conf.backend_bind):
         say("(the ports of the file are in use here, so this is a copy on others)")
