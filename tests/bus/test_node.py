@@ -174,6 +174,7 @@ def test_published_batch_arrives_one_by_one(new_bus: NewBus) -> None:
         b't @@@ {"header":{"sequence":"1"},"content":1}', b't @@@ {"header":{"batch":3},"content":[1]}',
         b't @@@ {"header":{"batch":-1},"content":1}', b't @@@ {"header":{"batch":2},"content":["a","b"]}',
         b"t @@@ " + b"[" * 100_000,
+        b't @@@ {"header":{"sender":"\xff"},"content":1}', b't @@@ {"header":{"x":' + b"[" * 100_000,
     ],
 )  # fmt: skip
 def test_malformed_frame_is_counted_and_not_raised(new_bus: NewBus, frame: bytes) -> None:
