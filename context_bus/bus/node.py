@@ -38,6 +38,8 @@ class Bus:
         send_timeout: Seconds a send may wait while the queue to the forwarder is full.
         hwm: Messages to queue here for the handlers before the forwarder has to.
         send_hwm: Messages to queue here for the forwarder before a send waits.
+        publisher: What sends, if somebody else has one already on the same forwarder: the node uses it and
+            its zmq context and leaves both open. Every publisher is told of all subscriptions there are.
     """
 
     def __init__(
@@ -51,13 +53,15 @@ class Bus:
         send_timeout: float = 5.0,
         hwm: int = sockets.SUBSCRIBER_HWM,
         send_hwm: int = sockets.PUBLISHER_HWM,
+        publisher: Publisher | None = None,
     ) -> None:
         self.listen_on = listen_on
         self.publish_to = publish_to
-        self._context = sockets.new_context()
-        with sockets.released_on_failure(self._context):
+        self._shares_publisher = publisher is not None
+        self._context = publisher.zmq_context if publisher is not None else sockets.new_context()
+        with sockets.released_on_failure(None if self._shares_publisher else self._context):
             #: Sends for every thread of the node.
-            self.publisher = Publisher(
+            self.publisher = publisher or Publisher(
                 publish_to,
                 service_id=service_id,
                 service_name=service_name,
@@ -231,8 +235,9 @@ class Bus:
             if self._requester is not None:
                 self._requester.close()
             self._listening.close()
-            self.publisher.close(linger)
-            self._context.term()
+            if not self._shares_publisher:
+                self.publisher.close(linger)
+                self._context.term()
 
     def __enter__(self) -> Bus:
         """Connect."""

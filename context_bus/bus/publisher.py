@@ -90,6 +90,8 @@ class Publisher:
             service_id=service_id, service_name=service_name, service_transaction=transaction
         )
         context, self._own_context = sockets.own_or_shared(zmq_context)
+        #: What its socket, and those of a node that shares it, belong to.
+        self.zmq_context = context
         with sockets.released_on_failure(self._own_context):
             self._socket = sockets.publisher_socket(context, endpoint, send_timeout=send_timeout, hwm=hwm)
         # One below zmq.Socket.send, which looks for options we never give: a tenth of the cost of a message.

@@ -85,7 +85,9 @@ class TaskDriver:
         self._call("setup")
         self._is_set_up = True
         loop = self._loop.loop if self._loop else None
-        self._listeners = Listeners(self._boot, listeners_of(self._task, self._boot), loop, self._trouble)
+        self._listeners = Listeners(
+            self._boot, self._link.publisher, listeners_of(self._task, self._boot), loop, self._trouble
+        )
         self._listeners.connect()
         if not self._link.stopping.is_set():
             self._link.report(Report.STARTED)

@@ -68,7 +68,7 @@ class HandlerDriver:
         listeners = []
         if self._service_class.ControlAction is not ServiceHandler.ControlAction:
             listeners.append(Listener(CONTROL_TOPIC, self._hear, type=Message[Any]))
-        self._listeners = Listeners(self._boot, listeners, None, self._trouble)
+        self._listeners = Listeners(self._boot, self._link.publisher, listeners, None, self._trouble)
         self._listeners.connect()
         self._task = service.start_task(self._message(runs=True), Report.STARTED)
         self._listeners.serve()

@@ -6,13 +6,11 @@ The calling thread only ever waits for events, so it answers a stop at any time,
 from __future__ import annotations
 
 import collections
-import contextlib
 import logging
 import math
 import os
 import select
 import signal
-import threading
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -22,6 +20,7 @@ from context_bus.service.boot import Boot, Command, Outcome
 from context_bus.service.failure import Failure, failure_of
 from context_bus.service.link import ServiceLink
 from context_bus.service.reports import Report
+from context_bus.service.wakeup import WakeUp
 from context_bus.service.work import Finished, Load, Troubled, Work, load_from_files
 
 _log = logging.getLogger(__name__)
@@ -66,8 +65,7 @@ class Host:
         self._channel = channel
         self._link = ServiceLink(boot)
         self._events: collections.deque[Event] = collections.deque()
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._waking = threading.RLock()
+        self._wake = WakeUp()
         self._deadline = math.inf
         self._stop_asked = False
         self._trouble: Failure | None = None
@@ -84,15 +82,22 @@ class Host:
 
     def _post(self, event: Event) -> None:
         self._events.append(event)
-        # A signal handler may come here while this very thread holds the lock, so it is one that lets it.
-        with self._waking:
-            if self._wake >= 0:
-                os.eventfd_write(self._wake, 1)
+        self._wake.ring()
+
+    @property
+    def wake_fd(self) -> int:
+        """Where ``signal.set_wakeup_fd`` may write, so that no signal is missed."""
+        return self._wake.write_end
+
+    def close(self) -> None:
+        """Release what woke the host; after `run`, and when no signal can come any more."""
+        self._wake.close()
 
     # -- the hosting thread ---------------------------------------------------------------------------
 
     def run(self) -> Outcome:
         """Host the service until it has ended; never raises for what the service does."""
+        reason = ""
         try:
             self._link.connect()
             work = Work(self._boot, self._link, self._post, self._load)
@@ -103,10 +108,7 @@ class Host:
         except BusError as error:
             return self._outcome(failure_of(error, self._boot.directory), reported=False)
         finally:
-            self._link.close()
-            with self._waking:
-                wake, self._wake = self._wake, -1
-                os.close(wake)
+            self._link.close(by_force=bool(reason))
 
     def _attend(self, work: Work) -> tuple[Failure | None, str]:
         """Wait for the end of the task; returns why it failed, or why it was left behind."""
@@ -132,7 +134,7 @@ class Host:
 
     def _next(self) -> Event:
         poll = select.poll()
-        poll.register(self._wake, select.POLLIN)
+        poll.register(self._wake.read_end, select.POLLIN)
         if self._channel is not None:
             poll.register(self._channel.fileno(), select.POLLIN)
         while not self._events:
@@ -140,9 +142,8 @@ class Host:
             if left <= 0:
                 return Overdue()
             for fd, _ in poll.poll(None if left == math.inf else math.ceil(left * 1000)):
-                if fd == self._wake:
-                    with contextlib.suppress(BlockingIOError):
-                        os.eventfd_read(self._wake)
+                if fd == self._wake.read_end:
+                    self._wake.clear()
                 else:
                     self._hear()
         return self._events.popleft()
@@ -202,6 +203,7 @@ def run_service(channel: Connection, boot: Boot) -> int:
         outcome = Outcome("failed", reason=str(error), reported=False, service_id=boot.conf.id)
     else:
         signal.signal(signal.SIGTERM, lambda *_: host.stop())
+        signal.set_wakeup_fd(host.wake_fd, warn_on_full_buffer=False)
         outcome = host.run()
     try:
         channel.send_bytes(outcome.encode())

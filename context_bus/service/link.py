@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from context_bus.bus.publisher import Publisher
 from context_bus.bus.requests import Requester
-from context_bus.bus.sockets import LINGER, new_context
+from context_bus.bus.sockets import LINGER, new_context, released_on_failure
 from context_bus.bus.subscriber import Subscriber
 from context_bus.errors import BusError, NotConnected, ServiceError
 from context_bus.kernel.ids import new_request
@@ -26,8 +26,9 @@ from context_bus.service.stopping import Stopping
 #: Verbs that only the framework sends: they say what it has seen to be true.
 _RESERVED = frozenset(Report) - {Report.UPDATED}
 
-#: Sockets that a link makes at most: publisher, inbox, the listener of a barrier, and some of libzmq's own.
-_MAX_SOCKETS = 16
+#: Sockets that a link makes at most: publisher, inbox, the listener of a barrier, handlers with a
+#: socket for each topic that conflates, and some of libzmq's own.
+_MAX_SOCKETS = 1024
 
 
 class ServiceLink:
@@ -48,14 +49,15 @@ class ServiceLink:
         self._listen_on = boot.listen_on
         self._timeout = boot.connect_timeout
         self._zmq_context = new_context(_MAX_SOCKETS)
-        # What all threads of the service send goes through this one, and so keeps its order.
-        self._publisher = Publisher(
-            boot.publish_to,
-            service_id=conf.id,
-            service_name=conf.service_name,
-            transaction=boot.transaction,
-            zmq_context=self._zmq_context,
-        )
+        #: What all threads of the service send goes through this one, and so keeps its order.
+        with released_on_failure(self._zmq_context):
+            self.publisher = Publisher(
+                boot.publish_to,
+                service_id=conf.id,
+                service_name=conf.service_name,
+                transaction=boot.transaction,
+                zmq_context=self._zmq_context,
+            )
         self._lock = threading.Lock()
         self._requester: Requester | None = None
         self._has_joined = False
@@ -68,10 +70,10 @@ class ServiceLink:
             NotConnected: Nobody listens on topic ``control`` in time.
         """
         try:
-            self._publisher.wait_for_subscriber(CONTROL_TOPIC, self._timeout)
+            self.publisher.wait_for_subscriber(CONTROL_TOPIC, self._timeout)
         except BusError:
             raise NotConnected(
-                f"no provider listens on the bus at {self._publisher.endpoint} within {self._timeout:g} s"
+                f"no provider listens on the bus at {self.publisher.endpoint} within {self._timeout:g} s"
             ) from None
 
     def _join(self) -> None:
@@ -87,7 +89,7 @@ class ServiceLink:
             tag = f"barrier.{new_request()}"
             with Subscriber(self._listen_on, zmq_context=self._zmq_context) as listener:
                 listener.subscribe(tag)
-                self._publisher.wait_for_subscriber(tag, self._timeout)
+                self.publisher.wait_for_subscriber(tag, self._timeout)
             self._has_joined = True
 
     def notify(self, action: str, result: str, items: Mapping[str, object]) -> None:
@@ -115,14 +117,14 @@ class ServiceLink:
         """Send a report as it is; after `end` only the framework's last word goes out."""
         if self._has_ended and action not in (Report.STOPPED, Report.FAILED):
             raise ServiceError(f"service {self.service_id} has ended; {action!r} was not sent")
-        self._publisher.publish(CONTROL_TOPIC, content, action=action)
+        self.publisher.publish(CONTROL_TOPIC, content, action=action)
 
     def publish(self, topic: str, content: object, action: str) -> None:
         """Send a message to whoever subscribes."""
         self._check_alive(topic)
         if not self._has_joined:
             self._join()
-        self._publisher.publish(topic, content, action=action)
+        self.publisher.publish(topic, content, action=action)
 
     def request(self, topic: str, content: object, timeout: float, reply_type: type[object] | None) -> object:
         """Send a message and wait for its answer."""
@@ -141,7 +143,7 @@ class ServiceLink:
     def _get_requester(self, timeout: float) -> Requester:
         with self._lock:
             if self._requester is None:
-                requester = Requester(self._publisher, self._listen_on, self._zmq_context)
+                requester = Requester(self.publisher, self._listen_on, self._zmq_context)
                 try:
                     requester.connect(timeout)
                 except BusError:
@@ -158,10 +160,17 @@ class ServiceLink:
         """Let nothing more of the service's own go out: what comes next is its last word."""
         self._has_ended = True
 
-    def close(self) -> None:
-        """Leave the bus; returns when what was sent has left, or a second later."""
+    def close(self, *, by_force: bool = False) -> None:
+        """Leave the bus; returns when what was sent has left, or a second later.
+
+        Args:
+            by_force: Close the sockets of handlers, too, that did not end: they would be waited for.
+        """
         self._has_ended = True
         if self._requester is not None:
             self._requester.close()
-        self._publisher.close(LINGER)
-        self._zmq_context.term()
+        self.publisher.close(LINGER)
+        if by_force:
+            self._zmq_context.destroy()
+        else:
+            self._zmq_context.term()

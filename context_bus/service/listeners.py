@@ -16,6 +16,7 @@ from typing import Any, TypedDict
 from context_bus.bus.aio import AsyncBus
 from context_bus.bus.dispatch import inspect_handler
 from context_bus.bus.node import Bus
+from context_bus.bus.publisher import Publisher
 from context_bus.errors import ServiceError
 from context_bus.kernel.message import Header, Message
 from context_bus.service.boot import Boot
@@ -97,6 +98,7 @@ class Listeners:
 
     Args:
         boot: Where the bus is and who the service is.
+        publisher: The service's own, for answers.
         listeners: The handlers.
         loop: Event loop for the ``async`` ones; None if there are none.
         trouble: Told what a handler raised, once; the others go on until `stop`.
@@ -105,11 +107,13 @@ class Listeners:
     def __init__(
         self,
         boot: Boot,
+        publisher: Publisher,
         listeners: list[Listener],
         loop: asyncio.AbstractEventLoop | None,
         trouble: Callable[[BaseException], None],
     ) -> None:
         self._boot = boot
+        self._publisher = publisher
         self._where = (boot.listen_on, boot.publish_to)
         self._who = _Names(
             service_id=boot.conf.id, service_name=boot.conf.service_name, transaction=boot.transaction
@@ -132,7 +136,7 @@ class Listeners:
         """
         try:
             if self._plain:
-                self._bus = Bus(*self._where, **self._who)
+                self._bus = Bus(*self._where, publisher=self._publisher)
                 for each in self._plain:
                     self._bus.subscribe(each.topic, each.call, each.type, each.policy)
                 self._bus.connect(self._boot.connect_timeout)

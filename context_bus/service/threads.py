@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import select
 import signal
 import threading
@@ -21,6 +20,7 @@ from context_bus.process.child import Child
 from context_bus.process.spawn import spawn
 from context_bus.service.boot import Boot, Command, Outcome
 from context_bus.service.host import Host
+from context_bus.service.wakeup import WakeUp
 from context_bus.service.work import SharedLoad
 
 _log = logging.getLogger(__name__)
@@ -86,17 +86,20 @@ class _Carrying:
         self._hosts: dict[str, Host] = {}
         self._threads: dict[str, threading.Thread] = {}
         self._sending = threading.Lock()
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._wake = WakeUp()
         self._is_over = False
 
     def run(self) -> int:
         signal.signal(signal.SIGTERM, self._end)
+        signal.set_wakeup_fd(self._wake.write_end, warn_on_full_buffer=False)
         poll = select.poll()
-        poll.register(self._wake, select.POLLIN)
+        poll.register(self._wake.read_end, select.POLLIN)
         poll.register(self._channel.fileno(), select.POLLIN)
         while not self._is_over:
             for fd, _ in poll.poll():
-                if fd != self._wake:
+                if fd == self._wake.read_end:
+                    self._wake.clear()
+                else:
                     self._hear()
         for host in list(self._hosts.values()):
             host.stop()
@@ -106,7 +109,6 @@ class _Carrying:
 
     def _end(self, *_: object) -> None:
         self._is_over = True
-        os.eventfd_write(self._wake, 1)
 
     def _hear(self) -> None:
         try:
@@ -149,6 +151,7 @@ class _Carrying:
 
     def _run(self, service_id: str, host: Host, load: SharedLoad) -> None:
         outcome = host.run()
+        host.close()
         load.unload()
         del self._hosts[service_id], self._threads[service_id]
         self._report(outcome)

@@ -142,7 +142,9 @@ class ServiceRun:
 
     def _run(self) -> None:
         assert self._host is not None
-        self.outcome = self._host.run()
+        outcome = self._host.run()
+        self._host.close()
+        self.outcome = outcome
 
     def __enter__(self) -> ServiceRun:
         self._subscriber = Subscriber(self._boot.listen_on)
