@@ -278,7 +278,7 @@ class Engine:
             return
         match event:
             case ChildSpawned():
-                self._happenings.spawned(member, event.pid)
+                self._happenings.spawned(member, event.pid, now)
             case SpawnFailed():
                 self._happenings.unspawned(member, event.reason, now)
             case ChildExited():

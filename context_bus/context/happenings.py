@@ -32,9 +32,11 @@ class Happenings:
     def __init__(self, steps: Steps, fire: Fire) -> None:
         self._steps, self._fire = steps, fire
 
-    def spawned(self, member: Member, pid: int) -> None:
-        """The process exists."""
+    def spawned(self, member: Member, pid: int, now: float) -> None:
+        """The process exists; its time to report begins."""
         member.pid = pid
+        if member.state is State.STARTING:
+            self._steps.set_timer(member, Timer.READY, now + self._steps.limits.ready)
         self._steps.put(Broadcast(member.key.transaction))
 
     def unspawned(self, member: Member, reason: str, now: float) -> None:
@@ -82,7 +84,9 @@ class Happenings:
         if timer is Timer.DRAIN and member.gone is not None and state not in DOWN:
             self._conclude(member, now)
         elif timer is Timer.READY and state is State.STARTING and member.gone is None:
-            member.doom = f"not ready within {self._steps.limits.ready:g} s; see its log or raise the limit"
+            limits = self._steps.limits
+            late = f"not ready within {limits.ready:g} s; see its log or raise the limit"
+            member.doom = late if member.pid else f"no process within {limits.spawn:g} s"
             self._steps.tell_stop(member, now, None, True)
             self._steps.put(EndChild(member.key, member.incarnation))
         elif (timer is Timer.STOP and state is State.STOPPING) or (

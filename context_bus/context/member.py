@@ -21,7 +21,8 @@ class Limits:
     """Deadlines and bounds, in seconds where they are durations.
 
     Args:
-        ready: From spawning a process (or telling it to run) to its report.
+        spawn: From asking for a process to its existence; many may be asked for at once.
+        ready: From the existence of a process (or from telling it to run) to its report.
         grace: From telling a process to stop to killing it, and from its last word to killing it.
         drain: From the end of a process to giving up on its last report.
         short_life: A process that lived shorter counts when a transition starts its successor.
@@ -29,6 +30,7 @@ class Limits:
         window: See intensity.
     """
 
+    spawn: float = 60.0
     ready: float = 10.0
     grace: float = 3.0
     drain: float = 1.0

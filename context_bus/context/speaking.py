@@ -65,11 +65,15 @@ class Voice:
         key, conf = order.key, order.conf
         header = Header(order.action, key.service_id, conf.service_name, key.transaction)
         header.sender = self._bus.publisher.sender
-        image: Any = service_to_image(conf, action=order.action, transaction=key.transaction)
-        if order.cause is not None:
+        if order.cause is None:
+            image = self._table.images.text(key, conf, order.action)
+        else:
             # Readers of old know the inner header only; what all messages have stands in the outer one.
-            header.cause = image["Task"]["message"]["header"]["cause"] = order.cause
-        body = msgspec.json.encode({"header": header, **image})
+            header.cause = order.cause
+            caused: Any = service_to_image(conf, action=order.action, transaction=key.transaction)
+            caused["Task"]["message"]["header"]["cause"] = order.cause
+            image = msgspec.json.encode(caused)
+        body = b'{"header":%b,%b' % (msgspec.json.encode(header), image[1:])
         self._try(lambda: self._bus.publisher.send(PROCESS_TOPIC, body))
 
     def report(self, report: PublishReport) -> None:

@@ -88,7 +88,7 @@ class Steps:
         if announce:
             self.put(PublishProcess(member.key, member.conf, Action.START, cause))
         self.put(SpawnChild(member.key, member.incarnation, member.conf, run))
-        self.set_timer(member, Timer.READY, now + self.limits.ready)
+        self.set_timer(member, Timer.READY, now + self.limits.spawn)
 
     def tell_run(self, member: Member, now: float, cause: Cause | None, announce: bool) -> None:
         """Tell a process that waits to run its task."""

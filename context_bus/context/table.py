@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from context_bus.config.image import service_to_image
+import msgspec
+
 from context_bus.config.model import ContextConf, TaskServiceConf
 from context_bus.context.events import Key
+from context_bus.context.images import Images
 from context_bus.context.member import Member
-from context_bus.context.request import Body, Json
 from context_bus.context.states import WORDS, State
 
 
@@ -38,6 +38,8 @@ class Table:
     def __init__(self, conf: ContextConf) -> None:
         self._conf = conf
         self._transactions: dict[str, Transaction] = {}
+        #: Images of the services, for whoever writes them on the wire.
+        self.images = Images()
         #: Context ids that commands have used with success, the provider's own first.
         self.context_ids: tuple[str, ...] = (conf.context_id,)
 
@@ -73,7 +75,7 @@ class Table:
             return list(found.members.values()) if found else []
         return [member for each in self._transactions.values() for member in each.members.values()]
 
-    def record(self, transaction: str) -> Body | None:
+    def record(self, transaction: str) -> dict[str, object] | None:
         """The record of a transaction as a query gets it; None if it is not known."""
         found = self._transactions.get(transaction)
         if found is None:
@@ -89,22 +91,23 @@ class Table:
             "contextId": conf.context_id,
             "contextLogName": conf.task_log_name,
             "contextName": found.context_name,
-            "tasks": _records(found.members.values()),
+            "tasks": [task_record(member, self.images) for member in found.members.values()],
         }
 
-    def records(self) -> list[Json]:
+    def records(self) -> list[object]:
         """The whole table, as the broadcast carries it."""
         return [{name: self.record(name)} for name in self._transactions]
 
 
-def _records(members: Iterable[Member]) -> list[Json]:
-    return [task_record(member) for member in members]
-
-
-def task_record(member: Member) -> Body:
-    """The record of one service."""
+def task_record(member: Member, images: Images) -> dict[str, object]:
+    """The record of one service; its image is JSON text already."""
     action, state = WORDS[member.state]
-    record: Body = {"action": action, "pid": member.pid, "service_id": member.key.service_id, "state": state}
+    record: dict[str, object] = {
+        "action": action,
+        "pid": member.pid,
+        "service_id": member.key.service_id,
+        "state": state,
+    }
     if member.state is State.DEFINED:
         return record
     conf = member.conf
@@ -112,7 +115,7 @@ def task_record(member: Member) -> Body:
     record |= {
         "instance": conf.instance,
         "serviceName": conf.service_name,
-        "task": service_to_image(conf, action=verb, transaction=member.key.transaction),
+        "task": msgspec.Raw(images.text(member.key, conf, verb)),
     }
     if member.reason:
         record["reason"] = member.reason

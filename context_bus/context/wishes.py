@@ -60,8 +60,8 @@ class Wishes:
             self._steps.tell_run(member, now, cause, announce)
         elif state is State.STARTING:
             if run is not False and not member.run:
-                # Asked again while it comes up, it runs, as it would a moment later, when it waits: who asks
-                # may have heard `created` before we did. It is told, and that is published, once it is created.
+                # Asked again while it comes up, it runs, as it would a moment later, when it waits: who
+                # asks may have heard `created` before we did. It is told, and that is published, then.
                 member.run, member.cause = True, cause
         elif state in RUNNING:
             self._steps.settle(member, Goal.UP, AnswerKind.DONE, "ran already")

@@ -248,7 +248,6 @@ class Sim:
         assert kind.is_final
         return {row.service_id: (row.result, row.reason) for row in answer.services}
 
-    @property
     def is_finished(self) -> bool:
         return bool(self.every(Finish))
 

@@ -268,7 +268,7 @@ def test_natural_end_is_not_a_stop() -> None:
     assert sim.state("a") is State.EXITED
     record = sim.engine.table.record(TX)
     assert record is not None
-    assert record["tasks"][0]["action"] == "stopped"  # type: ignore[index,call-overload]
+    assert record["tasks"][0]["action"] == "stopped"  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
@@ -634,11 +634,11 @@ def test_exit_stops_everything_and_finishes() -> None:
     sim.start(tx="T1")
     sim.command("start", tx="T2")
     sim.command("exit", tx="", context_id="", reply="r")
-    assert not sim.is_finished
+    assert not sim.is_finished()
     for tx in ("T1", "T2"):
         for each in "ab":
             sim.ends(each, tx=tx)
-    assert sim.is_finished
+    assert sim.is_finished()
     assert sim.kinds("r") == ["accepted", "done"]
     assert sim.fired() == []
 
@@ -661,7 +661,7 @@ def test_leaving_drops_what_was_to_follow() -> None:
     sim.command("restart", "a", reply="r")
     sim.send(LeaveAsked("SIGTERM"))
     sim.ends("a")
-    assert sim.is_finished
+    assert sim.is_finished()
     assert sim.kinds("r") == ["accepted", "failed"]
     sim.command("start", "a", reply="late")
     assert sim.answers("late")[0][1].reason == "the provider is leaving: SIGTERM"
@@ -794,4 +794,18 @@ def test_deadlines_are_set_for_all_that_waits() -> None:
     sim = Sim(service("a"))
     sim.start("a")
     sim.command("stop", "a")
-    assert [each.timer for each in sim.every(SetTimer)] == [Timer.READY, Timer.STOP]
+    found = [(each.timer, each.at - sim.now) for each in sim.every(SetTimer)]
+    assert found == [(Timer.READY, 60.0), (Timer.READY, 10.0), (Timer.STOP, 3.0)]
+
+
+def test_time_to_report_begins_with_the_process() -> None:
+    """Who waits in a long row for its process is not late yet; who never gets one is, in the end."""
+    sim = Sim(service("a"), service("b"))
+    sim.command("start")
+    sim.pass_time(30)
+    sim.spawned("a")
+    sim.pass_time(9)
+    assert sim.state("a") is sim.state("b") is State.STARTING
+    sim.up("a")
+    sim.pass_time(22)
+    assert sim.child("b").killed

@@ -241,7 +241,7 @@ class Contexts(RuleBasedStateMachine):
         self.final_answers_are_final()
         assert self.finals == {f"r{number}" for number in range(1, self.requests + 1)}
         if self.sim.engine.is_leaving:
-            assert self.sim.is_finished
+            assert self.sim.is_finished()
         self._check_cycles()
 
     def _check_cycles(self) -> None:
