@@ -19,7 +19,7 @@ class Failure:
     Args:
         reason: One line.
         where: ``file:line`` in the user's code; empty if it is not there.
-        traceback: All of it.
+        traceback: All of it; empty for an error of the framework's own, which needs none.
     """
 
     reason: str
@@ -37,6 +37,9 @@ def failure_of(error: BaseException, directory: str) -> Failure:
     cause = error.__cause__ if isinstance(error, ContextBusError) and error.__cause__ else error
     reason = str(error) if isinstance(error, ContextBusError) else describe(error)
     where = place_of(cause, directory)
+    if isinstance(error, ContextBusError) and not where:
+        # Ours, and not from the user's code: a wrong location, say. The line tells all there is to tell.
+        return Failure(one_line(reason))
     _begin_in(directory, error)
     return Failure(one_line(reason), where, "".join(traceback.format_exception(error)))
 

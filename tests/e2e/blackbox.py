@@ -58,9 +58,11 @@ class Provider:
             raise
         return self
 
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
-            if error is None and self.process.poll() is None:
+            if error is not None:
+                error.add_note(self.output)
+            elif self.process.poll() is None:
                 self.end(signal.SIGTERM)
         finally:
             self._clean_up()

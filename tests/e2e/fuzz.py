@@ -9,6 +9,7 @@ before it has been taken, so the rain is as dense as the provider can take and n
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import sys
 import tempfile
@@ -85,7 +86,7 @@ class Outcome:
     taken: tuple[int, int] = (0, 0)
     answers: int = 0
     last_command: str = ""
-    processes: tuple[int, int] = (0, 0)
+    newcomers: dict[int, str] = field(default_factory=dict)
     rss: dict[str, tuple[int, int]] = field(default_factory=dict)
     output: str = ""
 
@@ -97,10 +98,15 @@ class Outcome:
             "heartbeats were lost": self.heartbeats_lost > 0,
             "the bystander went silent": self.heartbeats == 0,
             "a valid command was not carried out": self.last_command != "done",
-            "processes were left": self.processes[0] != self.processes[1],
-            "a traceback was printed": "Traceback" in self.output,
+            "processes were left": bool(self.newcomers),
+            "something was raised inside": bool(self.raised()),
         }
         return [text for text, is_so in found.items() if is_so]
+
+    def raised(self) -> list[str]:
+        """Last lines of the tracebacks that were printed, each kind once."""
+        ends = re.findall(r"^[A-Za-z_.]*(?:Error|Exception)\b.*", self.output, re.MULTILINE)
+        return sorted({end[:110] for end in ends}) if "Traceback" in self.output else []
 
     def table(self) -> str:
         """For people."""
@@ -115,12 +121,10 @@ class Outcome:
             ("heartbeats lost", self.heartbeats_lost),
             ("prices, reports that its handlers could read", f"{self.taken[0]:,}, {self.taken[1]:,}"),
             ("valid command at the end", self.last_command),
-            ("processes before, after", f"{self.processes[0]}, {self.processes[1]}"),
+            ("processes left", ", ".join(map(str, self.newcomers)) or "none"),
         ]
         rows += [(f"RSS {who}", f"{_mib(a)} -> {_mib(b)} MiB") for who, (a, b) in self.rss.items()]
-        lines = self.output.splitlines()
-        ends = {line for line in lines if re.match(r"[A-Za-z_.]*(Error|Exception)\b", line)}
-        rows += [("raised inside", line[:100]) for line in sorted(ends)]
+        rows += [("raised inside", end) for end in self.raised()]
         rows += [("verdict", ", ".join(self.faults()) or "unharmed")]
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:{width}}  {value}" for name, value in rows)
@@ -147,7 +151,7 @@ def run(directory: Path, frames: int, seed: int, show: Callable[[str], None] = l
         outcome.seconds = time.monotonic() - start
         outcome.kinds = maker.counts
         _judge(provider, pid, outcome)
-        outcome.processes = (len(before), len(provider.processes()))
+        outcome.newcomers = {pid: name for pid, name in provider.processes().items() if pid not in before}
         outcome.rss = {name: (size, procs.rss(who)) for name, (who, size) in sizes.items()}
         outcome.output = provider.output
     return outcome
@@ -205,8 +209,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", help="directory to work in, kept with all that the provider printed")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
+    with contextlib.ExitStack() as stack:
+        directory = given.keep or stack.enter_context(tempfile.TemporaryDirectory())
         outcome = run(Path(directory), given.frames, given.seed, lambda text: print(text, file=sys.stderr))
     print(outcome.table())
     return 1 if outcome.faults() else 0
