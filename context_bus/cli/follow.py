@@ -57,12 +57,13 @@ def carry_out(
     bodies(request, conf)  # what cannot be sent is told before anybody is asked
     show = _Silent() if as_json else _Lines()
     is_query = topic == "state"
+    wait = wait and request.action != "updated"  # a report is not answered
     with Conversation(endpoints, ("state",) if is_query else ()) as conversation:
         show.line(f"Connecting endpoint [{endpoints.publish}] in topic [{topic}]")
         supposed = conf is None and endpoints.listen == port_below(endpoints.publish)
         hint = f"{HINT}, {HINT_LISTEN.format(listen=endpoints.listen)}" if supposed else HINT
         commander.join_provider(conversation, topic, hint)
-        request = commander.address(request, conversation) if wait else request
+        request = commander.address(request, conversation) if wait or is_query else request
         if not is_query:
             request = _with_transaction(request, conversation, timeout, show)
         frames = bodies(request, conf)
@@ -71,7 +72,7 @@ def carry_out(
         if is_query:
             transaction, record = commander.query(conversation, request, timeout)
             _print_record(transaction, record, as_json)
-        elif not wait or request.action == "updated":
+        elif not wait:
             for body in frames:
                 conversation.send(topic, body)
             if as_json:

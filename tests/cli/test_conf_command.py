@@ -261,7 +261,7 @@ def test_report_by_hand_needs_no_answer(conf_command: Call, provider: ScriptedPr
     ((topic, message),) = provider.heard
     assert topic == "control"
     assert message["content"]["status"] == {"device_action": "x", "result": "success"}
-    assert "sender" not in message["header"]
+    assert message["header"].keys() == {"action", "service_id", "service_name", "service_transaction"}
 
 
 @pytest.mark.parametrize(
