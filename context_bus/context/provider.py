@@ -93,6 +93,7 @@ class Provider:
         self.conf = conf
         self._on_event = on_event or (lambda event: None)
         self._transaction, self._reload, self._signals = transaction, reload, signals
+        self._preload = PRELOAD if prepare is None else (*PRELOAD, prepare.__module__)
         limits = limits or Limits()
         self._roots = Roots(conf, allowed)
         self._engine = Engine(conf, limits)
@@ -127,7 +128,7 @@ class Provider:
         async with contextlib.AsyncExitStack() as stack:
             Provider._running += 1
             stack.push_async_callback(self._release_forkserver)
-            warm_up(PRELOAD)
+            warm_up(self._preload)
             stack.push_async_callback(self._keeper.stop)
             await self._keeper.start()
             await self._serve(stack)
