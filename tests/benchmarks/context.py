@@ -61,16 +61,11 @@ class Bus:
         self.reports.connect(f"tcp://127.0.0.1:{sub}")
         self.commands = self.context.socket(zmq.XPUB)
         self.commands.connect(f"tcp://127.0.0.1:{pub}")
-        while not self._subscription().startswith(b"\x01context"):
-            pass
-        while not self._subscription(b"\x01control"):
-            pass
-
-    def _subscription(self, wanted: bytes = b"") -> bytes:
-        if not self.commands.poll(20_000):
-            raise SystemExit("the provider never subscribed")
-        frame = self.commands.recv()
-        return frame if frame.startswith(wanted) else b""
+        wanted = {b"\x01context @@@ ", b"\x01control @@@ "}
+        while wanted:
+            if not self.commands.poll(20_000):
+                raise SystemExit(f"the provider never subscribed to {wanted}")
+            wanted.discard(self.commands.recv())
 
     def command(self, action: str, transaction: str) -> None:
         header = {
