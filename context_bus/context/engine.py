@@ -58,7 +58,7 @@ class Engine:
         self.table = Table(conf)
         limits = limits or Limits()
         self._jobs = Jobs(self._out.append)
-        self._firing = Firing(self._out.append, self._find_or_define, limits)
+        self._firing = Firing(self._out.append, self.table.find_or_define, limits)
         self._steps = Steps(self._out.append, self._jobs, limits)
         self._wishes = Wishes(self._steps)
         self._happenings = Happenings(self._steps, self._fire)
@@ -288,12 +288,6 @@ class Engine:
 
     def _fire(self, member: Member, action: str, result: str, commanded: bool, now: float) -> None:
         self._firing.fire(self._wishes, member, (action, result, commanded), now)
-
-    def _find_or_define(self, key: Key) -> Member | None:
-        """A service by its key; one that only the file knows joins the transaction."""
-        member = self.table.find(key)
-        conf = self._conf.service(key.service_id)
-        return self.table.define(key, conf) if member is None and conf is not None else member
 
 
 def _is_meant(event: ProcessSeen, member: Member) -> bool:

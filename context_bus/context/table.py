@@ -68,6 +68,11 @@ class Table:
         self._transactions[key.transaction].members[key.service_id] = member
         return member
 
+    def find_or_define(self, key: Key) -> Member | None:
+        """The service with this key; one that only the file knows joins the transaction."""
+        member, conf = self.find(key), self._conf.service(key.service_id)
+        return self.define(key, conf) if member is None and conf is not None else member
+
     def members(self, transaction: str | None = None) -> list[Member]:
         """The services of a transaction, or all."""
         if transaction is not None:
