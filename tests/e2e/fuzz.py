@@ -185,6 +185,8 @@ def _judge(provider: Provider, pid: int, outcome: Outcome) -> None:
     """Ask everything that must still work, then count what was heard."""
     since = provider.wire.now
     outcome.provider_alive = provider.process.poll() is None
+    # Some frames come out as commands to start a service that does not exist; its restarts end with this.
+    provider.ask("stop", "FUZZ", name="all")
     outcome.last_command = _start_and_stop(provider)
     last = provider.wire.wait_for(_is_heartbeat, "a heartbeat after the rain", since)
     heard = [seen for seen in provider.wire.seen if _is_heartbeat(seen)]
