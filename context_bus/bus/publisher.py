@@ -260,10 +260,7 @@ class Publisher:
 
     def _failure(self, error: zmq.ZMQError) -> Exception:
         if error.errno == zmq.EAGAIN:
-            return SendTimeout(
-                f"the forwarder at {self.endpoint} took no message for {self.send_timeout} s; this was not "
-                "sent: a listener that is slower than this publisher holds it up, or the forwarder hangs"
-            )
+            return _not_taken(self.endpoint, self.send_timeout)
         return NotConnected(f"the publisher to {self.endpoint} is closed") if self._closed else error
 
     # -- who listens -----------------------------------------------------------------------------
@@ -308,6 +305,13 @@ class Publisher:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _not_taken(endpoint: str, seconds: float) -> SendTimeout:
+    return SendTimeout(
+        f"the forwarder at {endpoint} took no message for {seconds} s; this was not sent: a listener that "
+        "is slower than this publisher holds it up, or the forwarder hangs"
+    )
 
 
 def _header(
