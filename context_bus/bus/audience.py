@@ -68,6 +68,11 @@ class Audience:
         with self._lock:
             self.read(_time())
 
+    def refresh_after(self, seconds: float) -> None:
+        """Take in what has arrived, unless that was done less than so many seconds ago."""
+        if not 0.0 <= _time() - self.looked < seconds:
+            self.refresh()
+
     def has(self, prefix: bytes) -> bool:
         """Whether somebody is known to have set this filter."""
         with self._lock:

@@ -23,6 +23,9 @@ from context_bus.kernel.message import SEPARATOR
 
 #: Messages taken from one socket before the others and the errands are looked at.
 DRAIN = 256
+#: Seconds for which a node that is awake anyway may leave news of listeners unread. They are not waited for:
+#: each listener that joins a bus would wake every node on it. A send, and whoever wants to know, reads them.
+NEWS_WITHIN = 1.0
 
 
 class Server:
@@ -64,7 +67,7 @@ class Server:
             self._run_errands_if_unserved()
 
     def _wait(self, timeout: int | None) -> None:
-        """Wait for a message, an errand, or news for the publisher.
+        """Wait for a message or an errand.
 
         On descriptors, which costs a quarter of zmq's own poll: they signal what arrives after a socket was
         found empty, and none of ours is left before it was.
@@ -73,8 +76,7 @@ class Server:
         if len(channels) != self._watched:
             self._watched = len(channels)
             self._poll = select.poll()
-            for descriptor in (self._wake, self._audience.descriptor):
-                self._poll.register(descriptor, select.POLLIN)
+            self._poll.register(self._wake, select.POLLIN)
             for channel in channels:
                 self._poll.register(sockets.descriptor(channel.socket), select.POLLIN)
         for descriptor, _ in self._poll.poll(timeout):
@@ -82,8 +84,7 @@ class Server:
                 with contextlib.suppress(BlockingIOError):
                     os.eventfd_read(self._wake)
                 self._run_errands()
-            elif descriptor == self._audience.descriptor:
-                self._audience.refresh()
+        self._audience.refresh_after(NEWS_WITHIN)
 
     def _drain(self, channel: Channel) -> bool:
         """Take what is there; says whether there may be more."""
