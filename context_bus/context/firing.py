@@ -6,6 +6,7 @@ again by transitions and never lives is cut, or two services would restart each 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from context_bus.config.model import Action, Transition
@@ -43,42 +44,47 @@ class Firing:
         for transition in fired_by(source.conf, action, result, commanded=commanded):
             cause = Cause(str(transition.trigger), source.key.service_id, depth)
             for service_id in transition.call:
-                note = self._act(wishes, Key(source.key.transaction, service_id), transition, cause, now)
-                self._show(source, transition, service_id, depth, note)
+                key = Key(source.key.transaction, service_id)
+                show = functools.partial(self._show, source, transition, service_id, depth)
+                self._act(wishes, key, transition, cause, now, show)
 
-    def _act(self, wishes: Wishes, key: Key, transition: Transition, cause: Cause, now: float) -> str:
-        """Do what a transition says to one service.
-
-        Returns:
-            Why nothing was done; empty if something was.
-        """
+    def _act(
+        self,
+        wishes: Wishes,
+        key: Key,
+        transition: Transition,
+        cause: Cause,
+        now: float,
+        show: Callable[[str], None],
+    ) -> None:
+        """Do what a transition says to one service, and show it first, or why nothing is done."""
         target = self._find(key)
-        if target is None:
-            return "not known here"
-        note = _needless(transition.action, target)
-        if note:
-            return note
-        if transition.action is Action.STOP:
+        note = "not known here" if target is None else _needless(transition.action, target)
+        if target is None or note:
+            show(note)
+        elif transition.action is Action.STOP:
+            show("")
             wishes.stop(target, now, cause=cause)
-            return ""
-        if target.is_cut:
-            return "cut; a command starts it again"
-        if self._is_storm(target, now):
-            last = f"last by {cause.trigger} of {cause.service_id}"
-            limits = self._limits
-            wishes.cut(
-                target,
-                now,
-                f"cut: started more than {limits.intensity} times within {limits.window:g} s "
-                f"by transitions and lived less than {limits.short_life:g} s each time; {last}",
-            )
-            return target.reason or target.doom
-        if transition.action is Action.RESTART:
+        elif target.is_cut:
+            show("cut; a command starts it again")
+        elif self._is_storm(target, now):
+            wishes.cut(target, now, self._verdict(cause))
+            show(target.reason or target.doom)
+        elif transition.action is Action.RESTART:
+            show("")
             self._put(PublishProcess(key, target.conf, Action.RESTART, cause))
             wishes.restart(target, now, cause=cause)
         else:
+            show("")
             wishes.start(target, now, run=True, cause=cause)
-        return ""
+
+    def _verdict(self, cause: Cause) -> str:
+        limits = self._limits
+        return (
+            f"cut: started more than {limits.intensity} times within {limits.window:g} s by transitions "
+            f"and lived less than {limits.short_life:g} s each time; "
+            f"last by {cause.trigger} of {cause.service_id}"
+        )
 
     def _is_storm(self, target: Member, now: float) -> bool:
         lived = (target.died if target.state in DOWN else now) - target.born

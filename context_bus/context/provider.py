@@ -104,8 +104,10 @@ class Provider:
         self._spawner = Spawner(site, self._post)
         self._voice: Voice | None = None
         self._watcher: CodeWatcher | None = None
+        self._is_signalled = False
         self._inbox: deque[Event] = deque()
-        self._is_busy = False
+        # Nothing is decided before there is a voice to say it with.
+        self._is_busy = True
         self._finished: asyncio.Future[str] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -126,6 +128,7 @@ class Provider:
         self._finished = self._loop.create_future()
         self._watcher = CodeWatcher(self._code_changed) if self._reload else None
         async with contextlib.AsyncExitStack() as stack:
+            self._watch_signals(stack)
             Provider._running += 1
             stack.push_async_callback(self._release_forkserver)
             warm_up(self._preload)
@@ -168,9 +171,8 @@ class Provider:
         stack.push_async_callback(voice.finish)
         self._spawner.start()
         stack.push_async_callback(self._spawner.close)
-        await ears.open()
         self._watch_code(stack)
-        self._watch_signals(stack)
+        await ears.open()
         self._show(
             ProviderReady(
                 conf.context_id,
@@ -182,7 +184,8 @@ class Provider:
             )
         )
         if self._transaction:
-            self._post(CommandReceived("start", self._transaction, conf.context_id))
+            self._inbox.append(CommandReceived("start", self._transaction, conf.context_id))
+        self._decide()
 
     async def _release_forkserver(self) -> None:
         Provider._running -= 1
@@ -210,9 +213,10 @@ class Provider:
             stack.callback(loop.remove_signal_handler, number)
 
     def _signalled(self, number: signal.Signals) -> None:
-        if self._engine.is_leaving:
+        if self._engine.is_leaving or self._is_signalled:
             self.leave_now(f"{number.name} again")
         else:
+            self._is_signalled = True
             self.leave(number.name)
 
     # -- what others notice --------------------------------------------------------------------
@@ -231,8 +235,11 @@ class Provider:
     def _post(self, event: Event) -> None:
         """Let the engine take an event in, after those that came before."""
         self._inbox.append(event)
-        if self._is_busy:
-            return
+        if not self._is_busy:
+            self._decide()
+
+    def _decide(self) -> None:
+        """Let the engine take in what has come, and carry out what it says."""
         assert self._loop is not None
         self._is_busy = True
         try:
