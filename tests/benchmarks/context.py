@@ -61,7 +61,8 @@ class Bus:
         self.reports.connect(f"tcp://127.0.0.1:{sub}")
         self.commands = self.context.socket(zmq.XPUB)
         self.commands.connect(f"tcp://127.0.0.1:{pub}")
-        wanted = {b"\x01context @@@ ", b"\x01control @@@ "}
+        self.reports.subscribe(b"barrier")
+        wanted = {b"\x01context @@@ ", b"\x01control @@@ ", b"\x01barrier"}
         while wanted:
             if not self.commands.poll(20_000):
                 raise SystemExit(f"the provider never subscribed to {wanted}")
