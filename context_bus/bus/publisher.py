@@ -29,6 +29,9 @@ BATCH = 100
 
 _encode = msgspec.json.Encoder().encode
 _time = time.time
+_join = b"".join
+#: Between the pieces of a frame.
+_SENT_AT, _CONTENT = b',"sent_at":', b'},"content":'
 T = TypeVar("T")
 
 
@@ -138,7 +141,8 @@ class Publisher:
             if not 0.0 <= now - self.audience.looked < NEWS_AFTER:
                 self.audience.read(now)
             number = lane.counter[0] + 1
-            self._send(b'%b%d,"sent_at":%b},"content":%b}' % (lane.prefix, number, _encode(now), text))
+            # Joined, which costs half of formatting bytes.
+            self._send(_join((lane.prefix, _encode(number), _SENT_AT, _encode(now), _CONTENT, text, b"}")))
             lane.counter[0] = number
             if self.audience.waiting:  # sending has taken the signal of news off the descriptor
                 self.audience.read(now)
@@ -170,9 +174,9 @@ class Publisher:
             with self._lock:
                 self.audience.read(now := _time())
                 first = lane.counter[0] + 1
-                pieces = (lane.prefix, first, len(part), _encode(now), text)
+                count = b'%d,"batch":%d' % (first, len(part))
                 try:
-                    self._send(b'%b%d,"batch":%d,"sent_at":%b},"content":%b}' % pieces)
+                    self._send(_frame(lane.prefix + count, now, text))
                 except zmq.ZMQError as error:
                     raise self._failure(error) from None
                 lane.counter[0] += len(part)
@@ -213,11 +217,11 @@ class Publisher:
         check_topic(topic)
         lane = self._lanes.get(action, {}).get(topic) or self._new_lane(topic, action)
         text = _encode(content)
-        tail = f',"request_id":"{request_id}","reply_to":"{reply_to}"}},"content":'.encode()
+        fields = f',"request_id":"{request_id}","reply_to":"{reply_to}"'.encode()
         with self._lock:
             number = lane.counter[0] + 1
             now = _time()
-            self._send_frame(b'%b%d,"sent_at":%b%b%b}' % (lane.prefix, number, _encode(now), tail, text), now)
+            self._send_frame(_frame(lane.prefix + _encode(number) + fields, now, text), now)
             lane.counter[0] = number
 
     def reply(self, reply_to: str, request_id: str, action: str, content: object) -> None:
@@ -226,8 +230,7 @@ class Publisher:
         text, fields = _encode(content), _encode(request_id)
         with self._lock:
             now = _time()
-            pieces = (reply_to.encode(), lane.prefix, fields, _encode(now), text)
-            self._send_frame(b'%b%b%b,"sent_at":%b},"content":%b}' % pieces, now)
+            self._send_frame(_frame(reply_to.encode() + lane.prefix + fields, now, text), now)
             self._unnumbered += 1
 
     def _send_frame(self, frame: bytes, now: float) -> None:
@@ -305,6 +308,11 @@ class Publisher:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _frame(start: bytes, now: float, text: bytes) -> bytes:
+    """A frame from what stands before the time of its header to its end."""
+    return _join((start, _SENT_AT, _encode(now), _CONTENT, text, b"}"))
 
 
 def _not_taken(endpoint: str, seconds: float) -> SendTimeout:

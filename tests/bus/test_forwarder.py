@@ -48,14 +48,16 @@ def test_statistics_count_what_passed() -> None:
     with Forwarder() as forwarder, Publisher(forwarder.publish_to) as publisher:
         with Subscriber(forwarder.listen_on) as one, Subscriber(forwarder.listen_on) as two:
             for each, topic in ((one, "a"), (two, "b")):
-                each.subscribe(topic)
                 each.subscribe("both")
+                each.subscribe(topic)
                 publisher.wait_for_subscriber(topic, 5)
             for number in range(10):
                 publisher.publish("both", number)
             for each in (one, two):
                 for _ in range(10):
                     assert each.receive(5)
+        # The proxy counts a message after it has sent it.
+        wait_until(lambda: forwarder.statistics().sent >= 10, 5, forwarder.statistics)
         statistics = forwarder.statistics()
         assert (statistics.received, statistics.sent) == (10, 10)
         assert statistics.sent_bytes == statistics.received_bytes > 0
