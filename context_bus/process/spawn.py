@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import multiprocessing.forkserver
+import multiprocessing.resource_tracker
 import multiprocessing.process
 import os
 import signal
@@ -101,8 +102,11 @@ def shut_down() -> None:
     """End the forkserver and with it whatever it still guards; returns when all is gone."""
     with _lock:
         server: Any = multiprocessing.forkserver._forkserver
-        # No public call ends a forkserver before its owner ends; CPython's own tests use this one.
+        tracker: Any = multiprocessing.resource_tracker._resource_tracker
+        # No public call ends these two before their owner ends; CPython's own tests use them. The tracker
+        # comes along with a forkserver, and would outlive us for the moment it takes to notice.
         server._stop()
+        tracker._stop()
 
 
 @contextmanager
