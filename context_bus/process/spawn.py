@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import multiprocessing.forkserver
-import multiprocessing.resource_tracker
 import multiprocessing.process
+import multiprocessing.resource_tracker
 import os
 import signal
 import sys
