@@ -23,8 +23,10 @@ from context_bus.service.reports import CONTROL_TOPIC
 
 _log = logging.getLogger(__name__)
 
-#: Seconds between two looks at what was lost on the way.
+#: Seconds between two looks at what was lost on the way, or ignored without a word.
 LOOK_EVERY = 1.0
+#: Ignored frames that are shown between two looks; of more only the last is, with the count of all.
+SHOWN_AT_ONCE = 5
 
 
 class Ears:
@@ -51,6 +53,8 @@ class Ears:
         #: Frames that could not be used.
         self.ignored = 0
         self._lost = 0
+        self._shown = 0
+        self._unshown: FrameIgnored | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
@@ -78,13 +82,22 @@ class Ears:
                 for event in read(frame.body):
                     self._post(event)
             except FrameError as error:
-                self.ignored += 1
-                self._show(FrameIgnored(topic, str(error), self.ignored))
+                self._ignore(topic, str(error))
             except Exception:  # noqa: BLE001
                 # The border to whatever anybody may send: a fault of ours must not end the provider.
                 _log.exception("could not handle a frame: topic=%s bytes=%d", topic, len(frame.body))
 
         bus.subscribe(topic, hear)
+
+    def _ignore(self, topic: str, reason: str) -> None:
+        """Count a frame that cannot be used, and show it unless many come: a flood must not flood the log."""
+        self.ignored += 1
+        ignored = FrameIgnored(topic, reason, self.ignored)
+        if self._shown < SHOWN_AT_ONCE:
+            self._shown += 1
+            self._show(ignored)
+        else:
+            self._unshown = ignored
 
     async def _serve(self, bus: AsyncBus) -> None:
         """Take what arrives; returns when nothing can be missed any more."""
@@ -103,6 +116,9 @@ class Ears:
         """Show losses now and then; there is no event for what did not arrive."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
+            ignored, self._unshown, self._shown = self._unshown, None, 0
+            if ignored is not None:
+                self._show(ignored)
             lost = self._commands.stats().lost + self._reports.stats().lost
             if lost > self._lost:
                 self._lost = lost

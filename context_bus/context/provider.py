@@ -245,7 +245,10 @@ class Provider:
         try:
             while self._inbox:
                 for instruction in self._engine.handle(self._inbox.popleft(), self._loop.time()):
-                    self._carry_out(instruction)
+                    try:
+                        self._carry_out(instruction)
+                    except Exception:  # noqa: BLE001  # one that fails must not take the rest along
+                        _log.exception("not carried out: instruction=%s", type(instruction).__name__)
         finally:
             self._is_busy = False
 
