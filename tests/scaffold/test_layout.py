@@ -8,7 +8,7 @@ from context_bus.scaffold.layout import context_of, layout_of
 from tests.scaffold.lists import service, service_list
 
 HOME = Path("/home/me")
-BASE = Path("/work/here")
+BASE = Path("/srv/here")
 
 
 def test_files_lie_below_the_service_path() -> None:
