@@ -32,6 +32,8 @@ MARK = "CONTEXT_BUS_STAGE"
 READY_TIMEOUT = 15.0
 #: Seconds a provider may take to end in order, before it is killed.
 END_TIMEOUT = 10.0
+#: Seconds in which a process that ends because another has ended is gone.
+MOMENT = 1.0
 
 
 class Stage:
@@ -167,14 +169,16 @@ def is_taken(endpoint: str) -> bool:
 
 
 def _marked(mark: str) -> list[str]:
-    """Living processes that carry the mark."""
+    """Living processes that carry the mark, and are not just about to end."""
     import psutil
 
     found = []
     for process in psutil.process_iter():
         try:
             if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(f"process {process.pid} ({process.name()})")
+                found.append(process)
         except psutil.Error:
             continue
-    return found
+    # What multiprocessing starts beside a forkserver ends when it sees that its owner has ended.
+    _, left = psutil.wait_procs(found, timeout=MOMENT)
+    return [f"process {process.pid}" for process in left]
