@@ -75,6 +75,7 @@ class Ears:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        self._show_rest()
 
     def _listen(self, bus: AsyncBus, topic: str, read: Callable[[bytes], Iterable[Event]]) -> None:
         def hear(frame: Frame) -> None:
@@ -99,6 +100,12 @@ class Ears:
         else:
             self._unshown = ignored
 
+    def _show_rest(self) -> None:
+        """Show the last of those that were not, with the count of all."""
+        ignored, self._unshown, self._shown = self._unshown, None, 0
+        if ignored is not None:
+            self._show(ignored)
+
     async def _serve(self, bus: AsyncBus) -> None:
         """Take what arrives; returns when nothing can be missed any more."""
         self._tasks.append(asyncio.create_task(self._take(bus), name="hear"))
@@ -116,9 +123,7 @@ class Ears:
         """Show losses now and then; there is no event for what did not arrive."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            ignored, self._unshown, self._shown = self._unshown, None, 0
-            if ignored is not None:
-                self._show(ignored)
+            self._show_rest()
             lost = self._commands.stats().lost + self._reports.stats().lost
             if lost > self._lost:
                 self._lost = lost
