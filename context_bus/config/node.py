@@ -5,6 +5,7 @@ Knows text, names and positions; must not know what any element means.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,12 +19,20 @@ MAX_DEPTH = 100
 
 #: What XML 1.0 cannot carry, not even escaped; refused from every source so that all can be converted.
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_NAME_START = (
-    "A-Z_a-z\xc0-\xd6\xd8-\xf6\xf8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f"
-    "\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
-)
-#: A name as XML 1.0 (fifth edition) has it, without the colon of namespaces.
-_NAME = re.compile(f"[{_NAME_START}][-.0-9\xb7\u0300-\u036f\u203f\u2040{_NAME_START}]*")
+
+
+@functools.cache
+def _name() -> re.Pattern[str]:
+    """A name as XML 1.0 (fifth edition) has it, without the colon of namespaces.
+
+    Made when first needed: its ranges take longer to compile than all else of this room, and XML is read
+    without it.
+    """
+    start = (
+        "A-Z_a-z\xc0-\xd6\xd8-\xf6\xf8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f"
+        "\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
+    )
+    return re.compile(f"[{start}][-.0-9\xb7\u0300-\u036f\u203f\u2040{start}]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ def illegal_character(text: str) -> str:
 
 def is_name(text: str) -> bool:
     """Whether the text can be the name of an element."""
-    return _NAME.fullmatch(text) is not None
+    return _name().fullmatch(text) is not None
 
 
 def value_of(node: Node) -> Value:
