@@ -2,49 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from context_bus.cli.endpoints import listen_option, resolve
-from context_bus.cli.lazy import examples
-from context_bus.cli.options import json_option, rate_options
-from context_bus.cli.output import say, say_json
+from context_bus.cli.output import say
+from context_bus.cli.rate_command import rate_command
 
 if TYPE_CHECKING:
     from context_bus.cli.meter import Rate
-
-
-@click.command(
-    "bw",
-    epilog=examples(
-        "{command} numbers --count=2",
-        "{command} --window=100 --timeout=3 --count=1 --json",
-    ),
-)
-@click.argument("topics", metavar="[TOPIC]...", nargs=-1)
-@listen_option
-@rate_options
-@json_option("Print each report as JSON.")
-def command(
-    topics: tuple[str, ...],
-    listen: str | None,
-    context_file: Path | None,
-    window: int | None,
-    count: int | None,
-    timeout: float | None,
-    as_json: bool,
-) -> None:
-    """Measure how many bytes a second a topic carries.
-
-    Reports every second while messages come; without TOPIC it measures all topics together.
-    """
-    from context_bus.cli.rates import measure
-
-    endpoint = resolve(listen, None, context_file).listen
-    report = say_json if as_json else _say
-    measure(endpoint, topics, window=window, count=count, timeout=timeout, report=report)
 
 
 def _say(rate: Rate) -> None:
@@ -62,3 +26,6 @@ def human(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.2f} {unit}"
         size /= 1000
     return f"{size:.2f} GB"
+
+
+command = rate_command("bw", "bytes", _say)
