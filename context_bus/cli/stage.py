@@ -25,6 +25,7 @@ from context_bus.config.locations import resolve_location
 from context_bus.config.model import ContextConf
 from context_bus.config.writers import write_xml
 from context_bus.errors import ContextError, NobodyListens, NotConnected
+from context_bus.process import tree
 
 #: Environment variable by which everything that stems from one provider is found, wherever it went.
 MARK = "CONTEXT_BUS_STAGE"
@@ -33,7 +34,7 @@ READY_TIMEOUT = 15.0
 #: Seconds a provider may take to end in order, before it is killed.
 END_TIMEOUT = 10.0
 #: Seconds in which a process that ends because another has ended is gone.
-MOMENT = 1.0
+MOMENT = 3.0
 
 
 class Stage:
@@ -170,15 +171,8 @@ def is_taken(endpoint: str) -> bool:
 
 def _marked(mark: str) -> list[str]:
     """Living processes that carry the mark, and are not just about to end."""
-    import psutil
-
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
+    needle = f"{MARK}={mark}".encode()
+    found = [row for row in tree.read_table().values() if needle in tree.environment_of(row.pid).split(b"\0")]
     # What multiprocessing starts beside a forkserver ends when it sees that its owner has ended.
-    _, left = psutil.wait_procs(found, timeout=MOMENT)
-    return [f"process {process.pid}" for process in left]
+    left = tree.wait_gone([row.identity for row in found], MOMENT)
+    return [f"process {one.pid} ({tree.command_line(one.pid) or 'gone meanwhile'})" for one in left]

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -126,6 +128,42 @@ def send_signal(identity: Identity, number: signal.Signals) -> bool:
     finally:
         os.close(handle)
     return True
+
+
+def wait_gone(identities: Iterable[Identity], timeout: float) -> list[Identity]:
+    """Block until these processes have ended, whether or not anybody has reaped them.
+
+    Args:
+        identities: Whom to wait for.
+        timeout: For all together, in seconds.
+
+    Returns:
+        Those that still run.
+    """
+    deadline = time.monotonic() + timeout
+    return [one for one in identities if not _is_gone_by(one, deadline)]
+
+
+def _is_gone_by(identity: Identity, deadline: float) -> bool:
+    try:
+        handle = os.pidfd_open(identity.pid)
+    except ProcessLookupError:
+        return True
+    try:
+        if not is_alive(identity):
+            return True
+        end = select.poll()
+        end.register(handle, select.POLLIN)
+        return bool(end.poll(max(0.0, deadline - time.monotonic()) * 1000))
+    finally:
+        os.close(handle)
+
+
+def command_line(pid: int) -> str:
+    """Read what a process was called with, for people; empty when there is no such process."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+    return ""
 
 
 def environment_of(pid: int) -> bytes:

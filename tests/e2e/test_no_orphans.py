@@ -60,13 +60,15 @@ def _start(provider: Provider, transaction: str) -> set[int]:
     """Start one service of each kind; returns every process there is then."""
     provider.project.write_service("Parent", _PARENT)
     provider.command("start", transaction, SERVICES)
-    wire = provider.wire
+    wire, deadline = provider.wire, time.monotonic() + PATIENCE
     pids = {wire.report("started", one, transaction).status["pid"] for one in ("ts_plain", "ts_thread")}
     pids.add(wire.report("created", "ts_later", transaction).status["pid"])
     said = wire.report("updated", "ts_parent", transaction).status
     pids |= {*said["sleepers"], wire.report("started", "ts_parent", transaction).status["pid"]}
-    everything = set(provider.processes())
-    assert pids <= everything
+    # A process that is just being executed has no environment yet, and so no mark.
+    while not pids <= (everything := set(provider.processes())):
+        assert all(map(procs.state, pids - everything)), f"gone: {pids - everything}\n{provider.output}"
+        assert time.monotonic() < deadline, f"without the mark: {pids - everything}\n{provider.output}"
     return everything
 
 

@@ -59,3 +59,16 @@ def test_process_that_is_not_there_has_no_row() -> None:
     nobody = int(Path("/proc/sys/kernel/pid_max").read_text()) + 1
     assert tree.read_row(nobody) is None
     assert tree.identify(nobody) is None
+
+
+def test_waiting_for_the_end_counts_a_zombie_as_gone() -> None:
+    """Nobody has to reap a process for it to be gone; one that runs on is named when the time is up."""
+    with subprocess.Popen(["sleep", "300"]) as lasting, subprocess.Popen(["sleep", "300"]) as ended:
+        os.kill(ended.pid, signal.SIGKILL)
+        identities = [tree.identify(lasting.pid), tree.identify(ended.pid)]
+        known = [one for one in identities if one is not None]
+        assert tree.wait_gone(known[1:], 5.0) == []
+        assert [one.pid for one in tree.wait_gone(known, 0.05)] == [lasting.pid]
+        assert "sleep 300" in tree.command_line(lasting.pid)
+        os.kill(lasting.pid, signal.SIGKILL)
+    assert tree.command_line(lasting.pid) == ""
