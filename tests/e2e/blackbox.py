@@ -20,6 +20,9 @@ from tests.e2e import procs
 from tests.e2e.project import CONTEXT_ID, TOOLS, Project, Service, run_tool
 from tests.e2e.wire import PATIENCE, Json, Seen, Wire
 
+#: Seconds in which what ends because its provider has ended is gone.
+MOMENT = 3.0
+
 
 class Provider:
     """``service_context.py`` as a process, with an old client connected to its bus.
@@ -107,7 +110,7 @@ class Provider:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the provider did not end within {timeout} s\n{self.output}") from None
         # The tracker of multiprocessing ends itself at the end of its pipe, a moment after us.
-        left = procs.wait_none_marked(self.mark, 0.5)
+        left = procs.wait_none_marked(self.mark, MOMENT)
         assert not left, f"left behind: {left}\n{self.output}"
         assert self.project.ports_free(), "the ports are still held"
         return code
