@@ -86,7 +86,7 @@ class Listener:
             now = time.monotonic()
             if self._waiting and now >= self._notice_at:
                 self._notice_at = float("inf")
-                for endpoint in sorted(self._waiting):
+                for endpoint in sorted(self._waiting - self._told_missing):
                     self._tell(endpoint, False)
             if frames or (deadline is not None and now >= deadline):
                 return frames
@@ -137,7 +137,8 @@ class Listener:
         up = recv_monitor_message(monitor, zmq.DONTWAIT)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
         if up:
             self._waiting.discard(endpoint)
-        if not up or endpoint in self._told_missing:
+        # A connection may break off before its handshake: what is missed already is not missed again.
+        if up == (endpoint in self._told_missing):
             self._tell(endpoint, up)
 
     def _tell(self, endpoint: str, up: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 
@@ -129,3 +130,15 @@ def test_topic_that_cannot_be_is_refused(source: zmq.Socket[bytes], topic: str) 
     """Nobody waits for a topic that no frame can have; and no socket is left open."""
     with pytest.raises(FrameError):
         Listener([endpoint_of(source)], [topic])
+
+
+def test_connection_that_breaks_off_at_once_is_missed_once() -> None:
+    """Whoever accepts and hangs up again and again is not reported each time."""
+    told: list[bool] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        endpoint = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with Listener([endpoint], on_link=lambda where, up: told.append(up), patience=0.01) as listener:
+            for _ in range(3):
+                server.accept()[0].close()
+                assert listener.receive(soon(0.05)) == []
+    assert told == [False]

@@ -22,6 +22,8 @@ from tests.e2e.wire import PATIENCE, Json, Seen, Wire
 
 #: Seconds in which what ends because its provider has ended is gone.
 MOMENT = 3.0
+#: Seconds a provider may take to come up on a machine with far too much to do.
+START_PATIENCE = 30.0
 
 
 class Provider:
@@ -73,7 +75,7 @@ class Provider:
     def _wait_ready(self) -> None:
         watch = os.pidfd_open(self.process.pid)
         try:
-            self.wire.wait_listener(b"context", watch=watch)
+            self.wire.wait_listener(b"context", START_PATIENCE, watch)
             self.wire.wait_recorder()
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.output}") from None
