@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from context_bus.config.model import Action
+from context_bus.context.errands import Errands
 from context_bus.context.events import ChildExited, ChildSpawned, Ending, Event, Key, SpawnFailed
 from context_bus.context.instructions import EndChild, SpawnChild, TellService
 from context_bus.context.site import Site
@@ -62,7 +63,7 @@ class Carriers:
     def __init__(self, site: Site, post: Callable[[Event], None], pool: Executor) -> None:
         self._site, self._post, self._pool = site, post, pool
         self._loads: dict[str, _Load] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands()
 
     def spawn(self, order: SpawnChild) -> None:
         """Start a service in the process of its transaction, which is made if need be."""
@@ -71,9 +72,9 @@ class Carriers:
         if load is None:
             load = _Load(transaction, asyncio.get_running_loop().create_future())
             self._loads[transaction] = load
-            self._errand(self._carry(load))
+            self._errands.start(self._carry(load))
         load.orders[service_id] = order
-        self._errand(self._host(load, order))
+        self._errands.start(self._host(load, order))
 
     def tell(self, order: TellService) -> None:
         """Tell a service to run or to stop; one that is not there yet need not come to be stopped."""
@@ -101,9 +102,8 @@ class Carriers:
             load.unwanted.update(load.orders)
             await asyncio.wait([load.made])
             if load.carrier is not None:
-                self._errand(self._kill(load.carrier))
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+                self._errands.start(self._kill(load.carrier))
+        await self._errands.finish()
 
     # -- making --------------------------------------------------------------------------------
 
@@ -171,7 +171,7 @@ class Carriers:
         if not load.orders and self._loads.get(load.transaction) is load:
             del self._loads[load.transaction]
             if load.carrier is not None and load.carrier.child.exitcode is None:
-                self._errand(self._end(load.carrier))
+                self._errands.start(self._end(load.carrier))
         return order
 
     async def _end(self, carrier: Carrier) -> None:
@@ -182,7 +182,7 @@ class Carriers:
         load = self._load_of(key, incarnation)
         if load is not None and load.carrier is not None:
             _log.warning("ended with all its threads: pid=%d for=%s", load.carrier.child.pid, key.service_id)
-            self._errand(self._kill(load.carrier))
+            self._errands.start(self._kill(load.carrier))
 
     @staticmethod
     async def _kill(carrier: Carrier) -> None:
@@ -192,11 +192,6 @@ class Carriers:
         load = self._loads.get(key.transaction)
         order = load.orders.get(key.service_id) if load else None
         return load if order is not None and order.incarnation == incarnation else None
-
-    def _errand(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _exited(order: SpawnChild, outcome: Outcome) -> ChildExited:

@@ -14,6 +14,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from context_bus.config.model import Action
+from context_bus.context.errands import Errands
 from context_bus.context.events import ChildExited, ChildSpawned, Ending, Event, Key, SpawnFailed
 from context_bus.context.instructions import EndChild, SpawnChild, TellService
 from context_bus.context.site import Site
@@ -56,7 +57,7 @@ class Processes:
     def __init__(self, site: Site, post: Callable[[Event], None], pool: Executor) -> None:
         self._site, self._post, self._pool = site, post, pool
         self._processes: dict[tuple[Key, int], _Process] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands()
         self._endings = _Endings()
         self._reaper: asyncio.Task[None] | None = None
 
@@ -68,7 +69,7 @@ class Processes:
         """Make a process; its existence or its absence follows as an event."""
         process = _Process(order)
         self._processes[order.key, order.incarnation] = process
-        self._errand(self._make(process))
+        self._errands.start(self._make(process))
 
     def tell(self, order: TellService) -> None:
         """Tell a process to run or to stop; one that does not exist yet need not be made to be stopped."""
@@ -90,15 +91,14 @@ class Processes:
         if process is not None:
             process.is_unwanted = True
             if process.child is not None:
-                self._errand(self._kill([process.child]))
+                self._errands.start(self._kill([process.child]))
 
     async def close(self) -> None:
         """Kill what is left, at once, and release everything."""
         for process in self._processes.values():
             process.is_unwanted = True
         await self._kill([process.child for process in self._processes.values() if process.child])
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._errands.finish()
         if self._reaper is not None:
             self._reaper.cancel()
             await asyncio.wait([self._reaper])
@@ -176,11 +176,6 @@ class Processes:
     async def _kill(self, children: list[Child]) -> None:
         if children:
             await ending.end_all([ending.Ending(child, grace=0.0) for child in children])
-
-    def _errand(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _outcome(child: Child) -> Outcome | None:

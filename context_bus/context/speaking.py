@@ -19,6 +19,7 @@ from context_bus.bus.aio import AsyncBus
 from context_bus.config.image import service_to_image
 from context_bus.config.model import PROCESS_TOPIC, ContextConf
 from context_bus.context.commands import STATE_TOPIC
+from context_bus.context.errands import Errands
 from context_bus.context.instructions import (
     PublishProcess,
     PublishReport,
@@ -55,7 +56,7 @@ class Voice:
         #: Messages that the forwarder did not take.
         self.unsent = 0
         self._inboxes: dict[str, deque[Message[object]]] = {}
-        self._errands: set[asyncio.Task[None]] = set()
+        self._errands = Errands()
         self._last_info = float("-inf")
         self._info: asyncio.TimerHandle | None = None
         self._changed = ""
@@ -120,8 +121,7 @@ class Voice:
         if self._info is not None:
             self._info.cancel()
             self._send_info()
-        if self._errands:
-            await asyncio.wait(self._errands)
+        await self._errands.finish()
         await self._wait_for_echo()
 
     async def _wait_for_echo(self) -> None:
@@ -151,9 +151,7 @@ class Voice:
             self._send(topic, message, numbered=False)
         else:
             self._inboxes[topic] = deque([message])
-            errand = asyncio.create_task(self._wait_for(topic), name=f"answer-{topic}")
-            self._errands.add(errand)
-            errand.add_done_callback(self._errands.discard)
+            self._errands.start(self._wait_for(topic), f"answer-{topic}")
 
     def _is_heard(self, topic: str) -> bool:
         """Whether what is sent gets as far as the forwarder, which knows of every inbox.

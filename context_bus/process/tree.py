@@ -114,20 +114,14 @@ def send_signal(identity: Identity, number: signal.Signals) -> bool:
     Returns:
         False when the process has ended.
     """
-    try:
-        handle = os.pidfd_open(identity.pid)
-    except ProcessLookupError:
-        return False
-    try:
-        # The handle pins the pid: what is_alive compares now is what the signal reaches.
-        if not is_alive(identity):
+    with _pinned(identity) as handle:
+        if handle is None:
             return False
-        signal.pidfd_send_signal(handle, number)
-    except ProcessLookupError:
-        return False
-    finally:
-        os.close(handle)
-    return True
+        try:
+            signal.pidfd_send_signal(handle, number)
+        except ProcessLookupError:
+            return False
+        return True
 
 
 def wait_gone(identities: Iterable[Identity], timeout: float) -> list[Identity]:
@@ -145,16 +139,25 @@ def wait_gone(identities: Iterable[Identity], timeout: float) -> list[Identity]:
 
 
 def _is_gone_by(identity: Identity, deadline: float) -> bool:
-    try:
-        handle = os.pidfd_open(identity.pid)
-    except ProcessLookupError:
-        return True
-    try:
-        if not is_alive(identity):
+    with _pinned(identity) as handle:
+        if handle is None:
             return True
         end = select.poll()
         end.register(handle, select.POLLIN)
         return bool(end.poll(max(0.0, deadline - time.monotonic()) * 1000))
+
+
+@contextlib.contextmanager
+def _pinned(identity: Identity) -> Iterator[int | None]:
+    """A pidfd of this very process; None when it has ended."""
+    try:
+        handle = os.pidfd_open(identity.pid)
+    except ProcessLookupError:
+        yield None
+        return
+    try:
+        # The handle pins the pid: what is_alive compares now is what the handle means.
+        yield handle if is_alive(identity) else None
     finally:
         os.close(handle)
 

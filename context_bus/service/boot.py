@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import msgspec
 
@@ -45,8 +45,28 @@ class Boot:
         return self.location or self.conf.location
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class _Message(msgspec.Struct, frozen=True):
+    """What travels on the channel of a service's process; JSON, since nothing from there is unpickled."""
+
+    def encode(self) -> bytes:
+        """Make the message for a channel."""
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def decode(cls, message: bytes) -> Self:
+        """Read a message from a channel.
+
+        Raises:
+            ServiceError: It is none.
+        """
+        try:
+            return msgspec.json.decode(message, type=cls)
+        except UNREADABLE as error:
+            name = cls.__name__.lower()
+            raise ServiceError(f"the {name} on the channel of a service cannot be read: {error}") from None
+
+
+class Outcome(_Message, frozen=True):
     """How a service ended, in its own words.
 
     Args:
@@ -67,24 +87,8 @@ class Outcome:
     reported: bool = True
     service_id: str = ""
 
-    def encode(self) -> bytes:
-        """Make the message for a channel; JSON, since what comes from a user's process is not unpickled."""
-        return msgspec.json.encode(self)
 
-    @classmethod
-    def decode(cls, message: bytes) -> Outcome:
-        """Read a message from a channel.
-
-        Raises:
-            ServiceError: It is none.
-        """
-        try:
-            return msgspec.json.decode(message, type=cls)
-        except UNREADABLE as error:
-            raise ServiceError(f"a service sent an outcome that cannot be read: {error}") from None
-
-
-class Command(msgspec.Struct, frozen=True):
+class Command(_Message, frozen=True):
     """What the provider tells a service on the channel of its process.
 
     The channel, not the bus: it is there before the bus and when the bus is not, and two hundred services
@@ -97,19 +101,3 @@ class Command(msgspec.Struct, frozen=True):
 
     action: Literal["start", "stop"]
     service_id: str = ""
-
-    def encode(self) -> bytes:
-        """Make the message for a channel."""
-        return msgspec.json.encode(self)
-
-    @classmethod
-    def decode(cls, message: bytes) -> Command:
-        """Read a message from a channel.
-
-        Raises:
-            ServiceError: It is none.
-        """
-        try:
-            return msgspec.json.decode(message, type=cls)
-        except UNREADABLE as error:
-            raise ServiceError(f"a service got a command that cannot be read: {error}") from None
