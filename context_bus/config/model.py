@@ -9,6 +9,8 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from context_bus.config.supervision import Supervision
+
 #: A configuration value: text, a list of values, or named values; XML knows no other types.
 Value = str | Sequence["Value"] | Mapping[str, "Value"]
 
@@ -42,6 +44,7 @@ class ServiceType(enum.StrEnum):
 
     PROCESS = "Process"
     THREAD = "Thread"
+    COMMAND = "Command"
 
 
 class TaskType(enum.StrEnum):
@@ -79,6 +82,8 @@ class TaskServiceConf:
         transitions: In order of `Trigger`, those of one trigger as written; empty ones are left out.
         configuration: Every child of ``configuration`` in document order, location and
             device_action included.
+        command: Program and arguments of a service of type ``Command``; empty for the other types.
+        supervision: How it is kept.
         line: Line of the element in its file, 0 if it has none.
     """
 
@@ -91,6 +96,8 @@ class TaskServiceConf:
     state_type: str = "on_start"
     transitions: tuple[Transition, ...] = ()
     configuration: Mapping[str, Value] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    supervision: Supervision = field(default_factory=Supervision)
     line: int = field(default=0, compare=False)
 
     @property
