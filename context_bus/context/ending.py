@@ -43,7 +43,7 @@ def judge(member: Member) -> Verdict:
         reason, where = final.reason, final.where
         says = str(Ending.FAILED if final.action in {Report.FAILED, Report.STARTED} else Ending.STOPPED)
     elif gone is not None:
-        reason = accident(gone)
+        reason = accident(gone, member.conf.supervision.restart.success_codes)
         says = str(Ending.FAILED if reason else Ending.STOPPED)
     reason = f"{where}: {reason}" if where and where not in reason else reason
     if member.commanded or (gone is not None and gone.commanded and says != Ending.FAILED):
@@ -55,15 +55,16 @@ def judge(member: Member) -> Verdict:
     return Verdict(State.EXITED, "end_exited", Report.STOPPED, reason)
 
 
-def accident(gone: ChildExited) -> str:
-    """What ended a process that said nothing; empty if its exit code is that of success."""
+def accident(gone: ChildExited, success_codes: tuple[int, ...] = (0,)) -> str:
+    """What ended a process that said nothing; empty if its exit code is one of success."""
     if gone.signal:
         try:
             name = signal.Signals(gone.signal).name
         except ValueError:
             name = str(gone.signal)
         return f"ended by signal {name}"
-    return f"ended with exit code {gone.exit_code}" if gone.exit_code else ""
+    code = gone.exit_code or 0
+    return "" if code in success_codes else f"ended with exit code {code}"
 
 
 def _not_in_vain(says: str, reason: str) -> str:

@@ -7,19 +7,25 @@ and comes back with events. Nothing here waits, and no command is refused for be
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from context_bus.config.model import Action, ContextConf
 from context_bus.context.commands import ALL, AnswerKind, ServiceAnswer
 from context_bus.context.events import (
     ChildExited,
+    ChildFrozen,
     ChildSpawned,
+    ClockSet,
     CommandReceived,
     DeadlineReached,
     Event,
     Key,
     LeaveAsked,
+    LifeLost,
     Order,
+    ProbeAnswered,
     ProcessSeen,
     Reported,
     RestartAsked,
@@ -27,12 +33,15 @@ from context_bus.context.events import (
     StateAsked,
 )
 from context_bus.context.firing import Firing
+from context_bus.context.gating import Gates
 from context_bus.context.happenings import Happenings
-from context_bus.context.instructions import Broadcast, Finish, Instruction, SendRecord, Trace
+from context_bus.context.instances import base_of
+from context_bus.context.instructions import Broadcast, Finish, Instruction, Remember, SendRecord, Trace
 from context_bus.context.jobs import Job, Jobs
 from context_bus.context.member import Limits, Member
-from context_bus.context.states import ALIVE, DOWN, State
+from context_bus.context.states import ALIVE, BROKEN, DOWN, PENDING, State
 from context_bus.context.steps import Steps
+from context_bus.context.stops import Stops
 from context_bus.context.table import Table
 from context_bus.context.trace import CommandHeard, ProviderLeaving, ServiceReported
 from context_bus.context.validation import refuse_command, refuse_service
@@ -40,6 +49,10 @@ from context_bus.context.wishes import Wishes
 from context_bus.service.reports import Report
 
 EXIT = "exit"
+#: What can happen to one process of a service.
+ChildEvent = (
+    ChildSpawned | SpawnFailed | ChildExited | ChildFrozen | ProbeAnswered | LifeLost | DeadlineReached
+)
 
 
 class Engine:
@@ -48,20 +61,31 @@ class Engine:
     Args:
         conf: The context file; its services are known to every transaction.
         limits: Deadlines and bounds.
+        rng: Gives the numbers in [0, 1) by which delays vary.
+        wall: Turns ``now`` into seconds since the epoch.
     """
 
-    def __init__(self, conf: ContextConf, limits: Limits | None = None) -> None:
-        self._conf = conf
+    def __init__(
+        self,
+        conf: ContextConf,
+        limits: Limits | None = None,
+        *,
+        rng: Callable[[], float] = random.random,
+        wall: Callable[[float], float] = lambda now: now,
+    ) -> None:
         self._out: list[Instruction] = []
         self._leaving = ""
         self._finished = False
-        self.table = Table(conf)
+        self._wall = wall
+        self.table = Table(conf, rng, wall)
         limits = limits or Limits()
         self._jobs = Jobs(self._out.append)
         self._firing = Firing(self._out.append, self.table.find_or_define, limits)
         self._steps = Steps(self._out.append, self._jobs, limits)
-        self._wishes = Wishes(self._steps)
-        self._happenings = Happenings(self._steps, self._fire)
+        self._gates = Gates(self._steps, self.table, wall)
+        self._wishes = Wishes(self._steps, self._gates)
+        self._stops = Stops(self._wishes)
+        self._happenings = Happenings(self._steps, self._gates, self._fire)
 
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Take in what happened.
@@ -73,6 +97,7 @@ class Engine:
         Returns:
             What to do, in order.
         """
+        self._steps.now = now
         match event:
             case CommandReceived():
                 self._command(event, now)
@@ -86,10 +111,40 @@ class Engine:
                 self._leave(event.reason, now)
             case Reported():
                 self._report(event, now)
+            case ClockSet():
+                self._gates.clock_set(now)
             case _:
                 self._child(event, now)
+        self._let_go(now)
         self._finish_if_empty()
-        instructions = self._out[:]
+        return self._take_out()
+
+    def _let_go(self, now: float) -> None:
+        """See who waited for what has changed; that changes more, until all is said."""
+        looked: dict[Key, Member] = {}
+        while self._steps.touched:
+            looked |= self._steps.touched
+            self._steps.touched = {}
+            self._stops.release(now)
+            self._gates.release(now, self._happenings.blocked)
+        self._steps.touched = looked
+
+    def _take_out(self) -> list[Instruction]:
+        """What to do: first what is to be remembered, so that nothing is done that would be forgotten."""
+        now, wall = self._steps.now, self._wall(self._steps.now)
+        remembered = [
+            Remember(
+                member.key,
+                member.conf,
+                member.is_wanted,
+                str(member.state),
+                member.restarts.to_memory(now, wall),
+                member.reason,
+            )
+            for member in self._steps.touched.values()
+        ]
+        instructions = [*remembered, *self._out]
+        self._steps.touched.clear()
         self._out.clear()
         return instructions
 
@@ -142,11 +197,19 @@ class Engine:
         known = [Order(member.key.service_id) for member in self.table.members(command.transaction)]
         everyone = command.service_name == ALL and action is not Action.START
         if command.orders and not (everyone and known):
-            return tuple({order.service_id: order for order in command.orders}.values())
-        in_file = [Order(conf.id) for conf in self._conf.services]
+            return self._instances(command.transaction, command.orders)
+        in_file = [Order(conf.id) for conf in self.table.conf.services]
         if action is Action.START or not known:
             known += in_file if action is not Action.STOP else []
-        return tuple({order.service_id: order for order in known}.values())
+        return self._instances(command.transaction, known)
+
+    def _instances(self, transaction: str, orders: Iterable[Order]) -> tuple[Order, ...]:
+        """One order for each instance of the services that are named."""
+        found: dict[str, Order] = {}
+        for order in orders:
+            for service_id in self.table.instance_ids(transaction, order.service_id, order.conf):
+                found[service_id] = replace(order, service_id=service_id)
+        return tuple(found.values())
 
     def _verdict(self, action: Action, key: Key, order: Order) -> ServiceAnswer:
         member = self.table.find(key)
@@ -158,7 +221,7 @@ class Engine:
             not reason
             and member is None
             and order.conf is None
-            and self._conf.service(order.service_id) is None
+            and self.table.conf.service(base_of(order.service_id)) is None
         ):
             reason = f"service {order.service_id} is in neither the command nor the file"
         kind = AnswerKind.REJECTED if reason else AnswerKind.ACCEPTED
@@ -174,24 +237,38 @@ class Engine:
         *,
         is_seen: bool = False,
     ) -> None:
+        stopped: list[Member] = []
         for key, order in targets:
             if key not in job.pending:
                 continue
             conf = order.conf
             member = self.table.find(key)
             if member is None:
-                conf = conf or self._conf.service(order.service_id)
+                conf = conf or self.table.conf.service(base_of(order.service_id))
                 assert conf is not None  # the verdict saw to it
                 member = self.table.define(key, conf)
+            conf = conf and replace(conf, id=key.service_id)
             member.uncut()
+            self._stops.call_off(member)
             if action is Action.START:
                 # Who speaks to the service itself wants it to run, whatever its state type.
                 run = True if is_seen else None
                 self._wishes.start(member, now, run=run, conf=conf, job=job, announce=not is_seen)
             elif action is Action.STOP:
-                self._wishes.stop(member, now, job=job, announce=not is_seen)
+                stopped.append(member)
             else:
                 self._wishes.restart(member, now, conf=conf, job=job)
+            if action is not Action.STOP:
+                self._start_needed(member, now)
+        self._stops.stop(stopped, now, job, announce=not is_seen)
+
+    def _start_needed(self, member: Member, now: float) -> None:
+        """Start what a service requires and nobody has started."""
+        if member.state is State.WAITING:
+            for needed in self._gates.needed(member):
+                needed.uncut()
+                self._wishes.start(needed, now, run=True)
+                self._start_needed(needed, now)
 
     def _process(self, event: ProcessSeen, now: float) -> None:
         """Obey a message to a service; it was on the bus already, so it is not announced again."""
@@ -213,7 +290,7 @@ class Engine:
 
     def _restart_instances(self, event: RestartAsked, now: float) -> None:
         for member in self.table.members():
-            if member.conf.instance in event.instances and member.state in ALIVE | {State.FAILED}:
+            if member.conf.instance in event.instances and member.state in ALIVE | BROKEN | {State.BACKOFF}:
                 member.uncut()
                 self._wishes.restart(member, now)
 
@@ -235,7 +312,7 @@ class Engine:
     # -- the end -------------------------------------------------------------------------------
 
     def _exit(self, job: Job, now: float) -> None:
-        alive = [member for member in self.table.members() if member.state in ALIVE]
+        alive = [member for member in self.table.members() if member.state in ALIVE | PENDING]
         accepted = [(member.key, self._steps.row(member, AnswerKind.ACCEPTED)) for member in alive]
         self._jobs.accept(job, accepted)
         self._leave("exit", now, job)
@@ -245,9 +322,8 @@ class Engine:
             self._leaving = reason
             self._firing.is_off = True
             self._out.append(Trace(ProviderLeaving(reason)))
-        for member in self.table.members():
-            if member.state not in DOWN:
-                self._wishes.stop(member, now, job=job)
+        up = [member for member in self.table.members() if member.state not in DOWN - PENDING]
+        self._stops.stop(up, now, job)
 
     def _finish_if_empty(self) -> None:
         if not self._leaving or self._finished:
@@ -272,10 +348,16 @@ class Engine:
             # Made by hand, as older clients do: it may let transitions fire, but says nothing of the process.
             self._happenings.updated(member, report, now)
 
-    def _child(self, event: ChildSpawned | SpawnFailed | ChildExited | DeadlineReached, now: float) -> None:
+    def _child(self, event: ChildEvent, now: float) -> None:
         member = self.table.find(event.key)
-        if member is None or member.incarnation != event.incarnation or member.state in DOWN:
+        if member is None or member.incarnation != event.incarnation:
             return
+        if isinstance(event, DeadlineReached):
+            self._happenings.late(member, event.timer, now)
+        elif member.state not in DOWN:
+            self._process_event(member, event, now)
+
+    def _process_event(self, member: Member, event: ChildEvent, now: float) -> None:
         match event:
             case ChildSpawned():
                 self._happenings.spawned(member, event.pid, now)
@@ -283,8 +365,12 @@ class Engine:
                 self._happenings.unspawned(member, event.reason, now)
             case ChildExited():
                 self._happenings.exited(member, event, now)
-            case DeadlineReached():
-                self._happenings.late(member, event.timer, now)
+            case ChildFrozen():
+                self._happenings.frozen(member, event.is_frozen)
+            case ProbeAnswered():
+                self._happenings.warming.answered(member, event.reason, now)
+            case LifeLost():
+                self._happenings.condemn(member, event.reason, now)
 
     def _fire(self, member: Member, action: str, result: str, commanded: bool, now: float) -> None:
         self._firing.fire(self._wishes, member, (action, result, commanded), now)

@@ -20,10 +20,13 @@ class Key(NamedTuple):
 class Timer(StrEnum):
     """What a deadline waits for."""
 
-    READY = "ready"  # the first report of a new process
+    READY = "ready"  # the first report of a new process, and its readiness
+    WARM = "warm"  # the end of a time after which a service counts as ready
     STOP = "stop"  # the end of a process that was told to stop
     END = "end"  # the end of a process that said its last word
     DRAIN = "drain"  # the last report of a process that has ended
+    BACKOFF = "backoff"  # the next start of a service that failed
+    SCHEDULE = "schedule"  # the next run by the clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +192,38 @@ class ChildExited:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeAnswered:
+    """A readiness probe of an incarnation was answered, or in vain: then ``reason`` says why not."""
+
+    key: Key
+    incarnation: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LifeLost:
+    """An incarnation runs, but does not answer any more."""
+
+    key: Key
+    incarnation: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChildFrozen:
+    """The process of an incarnation was stopped by a signal (SIGSTOP), or goes on."""
+
+    key: Key
+    incarnation: int
+    is_frozen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSet:
+    """Somebody has set the clock of the machine: what is due by the clock is due at another time."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeadlineReached:
     """A timer has run out; an outdated one is of no account."""
 
@@ -207,5 +242,9 @@ Event = (
     | ChildSpawned
     | SpawnFailed
     | ChildExited
+    | ChildFrozen
+    | ProbeAnswered
+    | LifeLost
+    | ClockSet
     | DeadlineReached
 )

@@ -13,7 +13,7 @@ from context_bus.config.model import Action, Transition
 from context_bus.context.events import Key
 from context_bus.context.instructions import Instruction, PublishProcess, Trace
 from context_bus.context.member import Limits, Member
-from context_bus.context.states import DOWN, RUNNING, State
+from context_bus.context.states import DOWN, PENDING, RUNNING, State
 from context_bus.context.trace import TransitionFired
 from context_bus.context.wishes import Wishes
 from context_bus.kernel.message import Cause
@@ -25,12 +25,12 @@ class Firing:
 
     Args:
         put: Takes the instructions.
-        find: Finds (or defines, from the file) the service with a key; None if there is none.
+        find: Finds (or defines, from the file) the instances of the service with a key; none if unknown.
         limits: When to cut.
     """
 
     def __init__(
-        self, put: Callable[[Instruction], None], find: Callable[[Key], Member | None], limits: Limits
+        self, put: Callable[[Instruction], None], find: Callable[[Key], list[Member]], limits: Limits
     ) -> None:
         self._put, self._find, self._limits = put, find, limits
         self.is_off = False
@@ -44,23 +44,25 @@ class Firing:
         for transition in fired_by(source.conf, action, result, commanded=commanded):
             cause = Cause(str(transition.trigger), source.key.service_id, depth)
             for service_id in transition.call:
-                key = Key(source.key.transaction, service_id)
-                show = functools.partial(self._show, source, transition, service_id, depth)
-                self._act(wishes, key, transition, cause, now, show)
+                targets = self._find(Key(source.key.transaction, service_id))
+                if not targets:
+                    self._show(source, transition, service_id, depth, "not known here")
+                for target in targets:
+                    show = functools.partial(self._show, source, transition, target.key.service_id, depth)
+                    self._act(wishes, target, transition, cause, now, show)
 
     def _act(
         self,
         wishes: Wishes,
-        key: Key,
+        target: Member,
         transition: Transition,
         cause: Cause,
         now: float,
         show: Callable[[str], None],
     ) -> None:
         """Do what a transition says to one service, and show it first, or why nothing is done."""
-        target = self._find(key)
-        note = "not known here" if target is None else _needless(transition.action, target)
-        if target is None or note:
+        note = _needless(transition.action, target)
+        if note:
             show(note)
         elif transition.action is Action.STOP:
             show("")
@@ -72,7 +74,7 @@ class Firing:
             show(target.reason or target.doom)
         elif transition.action is Action.RESTART:
             show("")
-            self._put(PublishProcess(key, target.conf, Action.RESTART, cause))
+            self._put(PublishProcess(target.key, target.conf, Action.RESTART, cause))
             wishes.restart(target, now, cause=cause)
         else:
             show("")
@@ -118,11 +120,11 @@ def _needless(action: Action, target: Member) -> str:
     """Why a transition has nothing to do; empty if it has."""
     state = target.state
     if action is Action.STOP:
-        idle = state in DOWN or (state in {State.STOPPING, State.ENDING} and target.relaunch is None)
+        idle = state in DOWN - PENDING or (state in {State.STOPPING, State.ENDING} and target.relaunch is None)
         return f"{state} already" if idle else ""
     if target.relaunch is not None:
         return "about to start already"
     if action is Action.START:
-        runs = state in RUNNING or (state is State.STARTING and target.run)
+        runs = state in RUNNING | {State.WARMING} or (state is State.STARTING and target.run)
         return f"{state} already" if runs else ""
     return "starting already" if state is State.STARTING and target.run else ""

@@ -9,12 +9,16 @@ from collections.abc import Callable
 
 from context_bus.config.model import Action
 from context_bus.context.commands import AnswerKind
-from context_bus.context.ending import Verdict, judge
+from context_bus.context.ending import Verdict, accident, judge
 from context_bus.context.events import ChildExited, Ending, Reported, Timer
-from context_bus.context.instructions import Broadcast, EndChild, TellService
+from context_bus.context.gating import Gates
+from context_bus.context.instructions import Broadcast, EndChild, TellService, Trace
+from context_bus.context.keeping import Keeping, is_program
 from context_bus.context.member import Goal, Member, Relaunch
 from context_bus.context.states import DOWN, RUNNING, State
 from context_bus.context.steps import Steps
+from context_bus.context.trace import ServiceFrozen
+from context_bus.context.warming import Warming
 from context_bus.service.reports import Report
 
 #: Told of everything that may let transitions fire: member, verb, result, whether it was asked for, now.
@@ -26,17 +30,24 @@ class Happenings:
 
     Args:
         steps: Takes the steps.
+        gates: Launches.
         fire: Told of what may let transitions fire.
     """
 
-    def __init__(self, steps: Steps, fire: Fire) -> None:
-        self._steps, self._fire = steps, fire
+    def __init__(self, steps: Steps, gates: Gates, fire: Fire) -> None:
+        self._steps, self._gates, self._fire = steps, gates, fire
+        self._keeping = Keeping(steps, gates)
+        self.warming = Warming(steps, fire)
 
     def spawned(self, member: Member, pid: int, now: float) -> None:
-        """The process exists; its time to report begins."""
-        member.pid = pid
+        """The process exists; its time to be ready begins."""
+        member.pid, member.existed = pid, now
+        self._steps.touch(member)
         if member.state is State.STARTING:
-            self._steps.set_timer(member, Timer.READY, now + self._steps.limits.ready)
+            self._steps.expect_ready(member, now)
+            if is_program(member):
+                member.ran = True
+                self.warming.began(member, now)
         self._steps.put(Broadcast(member.key.transaction))
 
     def unspawned(self, member: Member, reason: str, now: float) -> None:
@@ -81,19 +92,54 @@ class Happenings:
             return
         del member.deadlines[timer]
         state = member.state
-        if timer is Timer.DRAIN and member.gone is not None and state not in DOWN:
-            self._conclude(member, now)
-        elif timer is Timer.READY and state is State.STARTING and member.gone is None:
-            limits = self._steps.limits
-            late = f"not ready within {limits.ready:g} s; see its log or raise the limit"
-            member.doom = late if member.pid else f"no process within {limits.spawn:g} s"
-            self._steps.tell_stop(member, now, None, True)
-            self._steps.put(EndChild(member.key, member.incarnation))
-        elif (timer is Timer.STOP and state is State.STOPPING) or (
-            timer is Timer.END and state is State.ENDING
-        ):
-            member.reason = f"killed: did not end within {self._steps.limits.grace:g} s"
-            self._steps.put(EndChild(member.key, member.incarnation))
+        match timer:
+            case Timer.DRAIN if member.gone is not None and state not in DOWN:
+                self._conclude(member, now)
+            case Timer.READY if state in {State.STARTING, State.WARMING} and member.gone is None:
+                self.condemn(member, self._why_late(member), now)
+            case Timer.STOP if state is State.STOPPING:
+                self._kill(member)
+            case Timer.END if state is State.ENDING:
+                self._kill(member)
+            case Timer.WARM:
+                self.warming.answered(member, "", now)
+            case Timer.BACKOFF:
+                self._keeping.back(member, now)
+            case Timer.SCHEDULE:
+                self._gates.come_due(member, now)
+
+    def condemn(self, member: Member, doom: str, now: float) -> None:
+        """End a process that is of no use any more, as a failure."""
+        if member.state in {State.STOPPING, State.ENDING} or member.gone is not None:
+            return
+        member.doom = doom
+        self._steps.tell_stop(member, now, None, True)
+        self._steps.put(EndChild(member.key, member.incarnation))
+
+    def blocked(self, member: Member, now: float) -> None:
+        """What a service requires has failed, and so has it, before it had a process."""
+        self._steps.want(member, False)
+        self._steps.report_for(member, Report.FAILED, member.reason)
+        self._steps.settle(member, Goal.UP, AnswerKind.FAILED, member.reason)
+        self._fire(member, Report.FAILED, "failure", False, now)
+
+    def frozen(self, member: Member, is_frozen: bool) -> None:
+        """Its process was stopped by a signal, or goes on."""
+        if member.is_frozen is not is_frozen:
+            member.is_frozen = is_frozen
+            self._steps.put(Trace(ServiceFrozen(*member.key, member.pid or 0, is_frozen)))
+            self._steps.put(Broadcast(member.key.transaction))
+
+    def _why_late(self, member: Member) -> str:
+        if not member.pid:
+            return f"no process within {self._steps.limits.spawn:g} s"
+        within = self._steps.ready_within(member)
+        why = f": {member.complaint}" if member.complaint else "; see its log or raise the deadline"
+        return f"not ready within {within:g} s{why}"
+
+    def _kill(self, member: Member) -> None:
+        member.reason = f"killed: did not end within {self._steps.grace_of(member):g} s"
+        self._steps.put(EndChild(member.key, member.incarnation))
 
     def _created(self, member: Member, now: float) -> None:
         if member.state is State.STOPPING:
@@ -111,9 +157,7 @@ class Happenings:
             self._steps.put(TellService(member.key, member.incarnation, Action.STOP))
         elif member.state in {State.STARTING, State.CREATED}:
             member.ran = True
-            self._steps.change(member, "report_started")
-            self._steps.settle(member, Goal.UP, AnswerKind.DONE)
-            self._fire(member, Report.STARTED, "success", False, now)
+            self.warming.began(member, now)
 
     def _said_last_word(self, member: Member, report: Reported, now: float) -> None:
         if member.state in DOWN or member.final is not None:
@@ -123,12 +167,14 @@ class Happenings:
             self._conclude(member, now)
         elif member.state is not State.STOPPING:
             self._steps.change(member, "report_end", report.reason)
-            self._steps.set_timer(member, Timer.END, now + self._steps.limits.grace)
+            self._steps.set_timer(member, Timer.END, now + self._steps.grace_of(member))
 
     def _conclude(self, member: Member, now: float) -> None:
         verdict = judge(member)
         # A task that ended by itself was up, whether or not word of that came through.
         was_up = verdict.state is State.EXITED
+        member.last_end = verdict.reason or (accident(member.gone) if member.gone else "") or str(verdict.state)
+        decision = self._keeping.decide(member, verdict, now)
         member.bury(now)
         self._steps.change(member, verdict.trigger, verdict.reason)
         member.reason = verdict.reason
@@ -136,17 +182,19 @@ class Happenings:
             self._steps.report_for(member, verdict.report, verdict.reason)
         self._steps.settle(member, Goal.DOWN, AnswerKind.DONE, verdict.reason)
         relaunch = member.relaunch
-        if relaunch is None:
+        if relaunch is None and decision is None:
             kind = AnswerKind.DONE if was_up else AnswerKind.FAILED
             self._steps.settle(member, Goal.UP, kind, verdict.reason or f"it {verdict.state}")
         self._after(member, verdict, relaunch, now)
+        self._keeping.follow(member, decision, now)
 
     def _after(self, member: Member, verdict: Verdict, relaunch: Relaunch | None, now: float) -> None:
         """Let transitions fire on the end, then start what was asked for meanwhile."""
         if not member.is_cut:
             result = "failure" if verdict.state is State.FAILED else "success"
             self._fire(member, verdict.report, result, verdict.state is State.STOPPED, now)
-        if relaunch is not None and member.state in DOWN:
+        if relaunch is not None and member.relaunch is relaunch and member.state in DOWN:
             member.conf = relaunch.conf or member.conf
             run = not member.conf.is_deferred if relaunch.run is None else relaunch.run
-            self._steps.launch(member, now, run, relaunch.cause, True)
+            member.relaunch, member.is_due = None, True
+            self._gates.launch(member, now, run, relaunch.cause, True)

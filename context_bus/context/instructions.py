@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from context_bus.config.model import TaskServiceConf
+from context_bus.config.supervision import Liveness, Readiness
 from context_bus.context.commands import Answer, AnswerKind
 from context_bus.context.events import Key, ReplyTo, Timer
 from context_bus.context.trace import ProviderEvent
 from context_bus.kernel.message import Cause
+from context_bus.supervise.policy import Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,45 @@ class EndChild:
 
     key: Key
     incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReadiness:
+    """Ask a service whether it is ready, until it is; comes back with ``ProbeAnswered``."""
+
+    key: Key
+    incarnation: int
+    readiness: Readiness
+
+
+@dataclass(frozen=True, slots=True)
+class WatchLife:
+    """Watch whether a service that runs is alive; comes back with ``LifeLost``, once."""
+
+    key: Key
+    incarnation: int
+    liveness: Liveness
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Record what is wanted of a service and where it stands, before anything else is done.
+
+    Args:
+        key: The service.
+        conf: Its definition.
+        is_wanted: Whether it is to run, also when another provider takes over.
+        state: Its state.
+        restarts: Counts of the restart policy.
+        reason: Why it is in its state.
+    """
+
+    key: Key
+    conf: TaskServiceConf
+    is_wanted: bool
+    state: str
+    restarts: Memory
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +160,9 @@ Instruction = (
     SpawnChild
     | TellService
     | EndChild
+    | ProbeReadiness
+    | WatchLife
+    | Remember
     | PublishProcess
     | PublishReport
     | SendAnswer

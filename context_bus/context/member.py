@@ -11,6 +11,7 @@ from context_bus.context.events import ChildExited, Key, Reported, Timer
 from context_bus.context.jobs import Job
 from context_bus.context.states import Lifecycle, State
 from context_bus.kernel.message import Cause
+from context_bus.supervise.policy import Restarts
 
 #: How many publishers and pids of earlier processes are remembered, to know their late reports by.
 REMEMBERED_SENDERS = 16
@@ -97,10 +98,20 @@ class Member:
         brief: When transitions started successors of short lives.
         is_cut: Whether transitions are kept from starting it.
         silenced: Transitions of it that had no effect and were shown once.
+        is_wanted: Whether it is to run; what a commanded stop has ended is not, nor what ended by itself.
+        was_ready: Whether the present or last process was ever ready.
+        existed: When the present process came to be; 0 while it does not.
+        since: When it came into its state.
+        complaint: Why it is not ready, as the last probe says.
+        is_frozen: Whether its process was stopped by a signal and not continued.
+        due_at: When its time by the clock comes, in seconds since the epoch.
+        is_due: Whether its time by the clock has come, or somebody wants it to run now.
+        last_end: How its last process ended.
     """
 
     key: Key
     conf: TaskServiceConf
+    restarts: Restarts
     life: Lifecycle = field(default_factory=Lifecycle)
     incarnation: int = 0
     pid: int | None = None
@@ -122,6 +133,15 @@ class Member:
     brief: deque[float] = field(default_factory=deque)
     is_cut: bool = False
     silenced: set[tuple[str, str, str]] = field(default_factory=set)
+    is_wanted: bool = False
+    was_ready: bool = False
+    existed: float = 0.0
+    since: float = 0.0
+    complaint: str = ""
+    is_frozen: bool = False
+    due_at: float = 0.0
+    is_due: bool = False
+    last_end: str = ""
 
     @property
     def state(self) -> State:
@@ -134,6 +154,7 @@ class Member:
         self.pid, self.sender, self.run, self.ran = None, "", run, False
         self.relaunch, self.commanded, self.doom, self.reason = None, False, "", ""
         self.final, self.gone, self.born, self.cause = None, None, now, cause
+        self.was_ready, self.existed, self.complaint, self.is_frozen = False, 0.0, "", False
         self.deadlines.clear()
         self.silenced.clear()
 
@@ -141,12 +162,14 @@ class Member:
         """Its process is gone; what still arrives from it is late."""
         self.past.extend(each for each in (self.sender, self.pid) if each)
         self.died, self.pid = now, None
+        self.is_frozen = self.is_due = False
         self.deadlines.clear()
 
     def uncut(self) -> None:
         """Trust it again, since somebody commanded it."""
         self.is_cut = False
         self.brief.clear()
+        self.restarts.forgive()
 
     def recognises(self, report: Reported) -> bool:
         """Whether a report comes from the present process; the first that may do so is bound to it."""

@@ -15,45 +15,70 @@ class State(StrEnum):
     """Where a service stands."""
 
     DEFINED = "defined"  # known, never started
+    WAITING = "waiting"  # to be started: when what it requires is there, at its time, or when told to run
     STARTING = "starting"  # a process was asked for and has not reported yet
     CREATED = "created"  # the process is ready and waits to be told to run
-    STARTED = "started"  # the task runs
+    WARMING = "warming"  # the task runs; whether it is ready is being asked
+    STARTED = "started"  # the task runs and is ready
     UPDATED = "updated"  # the task runs and has reported a result
     STOPPING = "stopping"  # told to stop, the process has not ended yet
     ENDING = "ending"  # said its last word by itself, the process has not ended yet
     STOPPED = "stopped"  # ended because it was told to
     EXITED = "exited"  # ended by itself, as planned
     FAILED = "failed"  # ended by failure, or could not start
+    BACKOFF = "backoff"  # failed, and will be started again after a delay
+    FATAL = "fatal"  # failed too often: only a command starts it again
 
 
 #: States with a process (or a thread) behind them.
-ALIVE = frozenset({State.STARTING, State.CREATED, State.STARTED, State.UPDATED, State.STOPPING, State.ENDING})
-#: States in which the task runs.
+ALIVE = frozenset(
+    {
+        State.STARTING,
+        State.CREATED,
+        State.WARMING,
+        State.STARTED,
+        State.UPDATED,
+        State.STOPPING,
+        State.ENDING,
+    }
+)
+#: States in which the task runs and is ready.
 RUNNING = frozenset({State.STARTED, State.UPDATED})
 #: States without a process.
 DOWN = frozenset(State) - ALIVE
+#: States without a process that end by themselves in a start.
+PENDING = frozenset({State.WAITING, State.BACKOFF})
+#: States after a failure that nobody has looked into.
+BROKEN = frozenset({State.FAILED, State.FATAL})
 #: States that wait for somebody, so each has a deadline.
-TRANSIENT = frozenset({State.STARTING, State.STOPPING, State.ENDING})
+TRANSIENT = frozenset({State.STARTING, State.WARMING, State.STOPPING, State.ENDING})
 
-_OBEYING = (State.STARTING, State.CREATED, State.STARTED, State.UPDATED)
+_RESTING = (State.DEFINED, State.STOPPED, State.EXITED, State.FAILED, State.FATAL)
+_OBEYING = (State.STARTING, State.CREATED, State.WARMING, State.STARTED, State.UPDATED)
 
 #: The table; the machine runs on it and the page in doc/ is drawn from it.
 TABLE: StateTable[State] = StateTable(
     State,
     State.DEFINED,
     [
-        Row("launch", (State.DEFINED, State.STOPPED, State.EXITED, State.FAILED), State.STARTING, "start"),
+        Row("launch", (*_RESTING, State.WAITING, State.BACKOFF), State.STARTING, "start"),
+        Row("hold", (*_RESTING, State.BACKOFF), State.WAITING, "start, but not yet"),
         Row("report_created", (State.STARTING,), State.CREATED, "reports created"),
         Row("tell_run", (State.CREATED,), State.STARTING, "start"),
-        Row("report_started", (State.STARTING, State.CREATED), State.STARTED, "reports started"),
+        Row("warm", (State.STARTING, State.CREATED), State.WARMING, "runs, to be probed"),
+        Row("report_started", (State.STARTING, State.CREATED, State.WARMING), State.STARTED, "ready"),
         Row("report_updated", (State.STARTED, State.UPDATED), State.UPDATED, "reports updated"),
-        Row("tell_stop", _OBEYING, State.STOPPING, "stop, restart, or a deadline passed"),
+        Row("tell_stop", _OBEYING, State.STOPPING, "stop, restart, hung, or a deadline passed"),
         Row("report_end", _OBEYING, State.ENDING, "reports stopped or failed"),
         Row("end_stopped", (*_OBEYING, State.STOPPING, State.ENDING), State.STOPPED, "ended as told"),
         Row("end_exited", (*_OBEYING, State.ENDING), State.EXITED, "ended by itself"),
         Row("end_failed", (*_OBEYING, State.STOPPING, State.ENDING), State.FAILED, "failed"),
-        Row("settle", (State.FAILED,), State.STOPPED, "stop"),
-        Row("cut", (State.DEFINED, State.STOPPED, State.EXITED), State.FAILED, "restarted too often"),
+        Row("back_off", (State.EXITED, State.FAILED), State.BACKOFF, "again, after a delay"),
+        Row("give_up", (State.EXITED, State.FAILED), State.FATAL, "failed too often"),
+        Row("block", (State.WAITING,), State.FAILED, "what it requires has failed"),
+        Row("call_off", (State.WAITING, State.BACKOFF), State.STOPPED, "stop"),
+        Row("settle", (State.FAILED, State.FATAL), State.STOPPED, "stop"),
+        Row("cut", (State.DEFINED, State.STOPPED, State.EXITED, State.WAITING, State.BACKOFF), State.FAILED, "started too often"),
     ],
 )
 
@@ -62,8 +87,10 @@ _MACHINE = TABLE.machine()
 #: What the record shows for a state: its ``action`` and its ``state``.
 WORDS: dict[State, tuple[str, str]] = {
     State.DEFINED: ("defined", "success"),
+    State.WAITING: ("start", "in_progress"),
     State.STARTING: ("start", "in_progress"),
     State.CREATED: ("created", "success"),
+    State.WARMING: ("start", "in_progress"),
     State.STARTED: ("started", "success"),
     State.UPDATED: ("updated", "success"),
     State.STOPPING: ("stop", "in_progress"),
@@ -71,6 +98,8 @@ WORDS: dict[State, tuple[str, str]] = {
     State.STOPPED: ("stopped", "success"),
     State.EXITED: ("stopped", "success"),
     State.FAILED: ("failed", "failure"),
+    State.BACKOFF: ("failed", "failure"),
+    State.FATAL: ("failed", "failure"),
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from context_bus.config.model import Action
 from context_bus.context.commands import AnswerKind, ServiceAnswer
-from context_bus.context.events import Timer
+from context_bus.context.events import Key, Timer
 from context_bus.context.instructions import (
     Broadcast,
     Instruction,
@@ -39,6 +39,10 @@ class Steps:
     def __init__(self, put: Callable[[Instruction], None], jobs: Jobs, limits: Limits) -> None:
         self.put, self.limits = put, limits
         self._jobs = jobs
+        #: The time of the event that is being handled.
+        self.now = 0.0
+        #: Services that the event has changed, by key.
+        self.touched: dict[Key, Member] = {}
 
     def row(self, member: Member, kind: AnswerKind, reason: str = "") -> ServiceAnswer:
         """What an answer says of a service."""
@@ -47,12 +51,24 @@ class Steps:
     def change(self, member: Member, trigger: str, reason: str = "") -> None:
         """Follow a row of the state table and let everybody concerned know."""
         old, new = member.state, member.life.fire(trigger)
+        member.since = self.now
+        self.touch(member)
         transaction, service_id = member.key
         name = member.conf.service_name
         self.put(Trace(ServiceChanged(transaction, service_id, name, old, new, member.pid, reason)))
         self.put(Broadcast(transaction))
         for job in {id(waiter.job): waiter.job for waiter in member.waiting}.values():
             self._jobs.progress(job, self.row(member, AnswerKind.PROGRESS, reason))
+
+    def want(self, member: Member, is_wanted: bool) -> None:
+        """Note whether a service is to run."""
+        if member.is_wanted is not is_wanted:
+            member.is_wanted = is_wanted
+            self.touch(member)
+
+    def touch(self, member: Member) -> None:
+        """Note that the event has changed a service."""
+        self.touched[member.key] = member
 
     def expect(self, member: Member, job: Job | None, goal: Goal) -> None:
         """Let a command wait for the member to be up or down."""
@@ -79,6 +95,8 @@ class Steps:
         }
         if reason:
             status["reason"] = reason
+        if report is Report.STARTED and member.pid:
+            status["pid"] = member.pid
         self.put(PublishReport(member.key, member.conf, report, status))
 
     def launch(self, member: Member, now: float, run: bool, cause: Cause | None, announce: bool) -> None:
@@ -97,7 +115,7 @@ class Steps:
         if announce:
             self.put(PublishProcess(member.key, member.conf, Action.START, cause))
         self.put(TellService(member.key, member.incarnation, Action.START))
-        self.set_timer(member, Timer.READY, now + self.limits.ready)
+        self.expect_ready(member, now)
 
     def tell_stop(self, member: Member, now: float, cause: Cause | None, announce: bool) -> None:
         """Tell the process to stop, and give it its grace."""
@@ -105,4 +123,18 @@ class Steps:
         if announce:
             self.put(PublishProcess(member.key, member.conf, Action.STOP, cause))
         self.put(TellService(member.key, member.incarnation, Action.STOP))
-        self.set_timer(member, Timer.STOP, now + self.limits.grace)
+        self.set_timer(member, Timer.STOP, now + self.grace_of(member))
+
+    def expect_ready(self, member: Member, now: float) -> None:
+        """Give a process its time to be ready."""
+        self.set_timer(member, Timer.READY, now + self.ready_within(member))
+
+    def ready_within(self, member: Member) -> float:
+        """Seconds a service has to be ready, by its definition or by the limits."""
+        deadline = member.conf.supervision.readiness.deadline
+        return self.limits.ready if deadline is None else deadline
+
+    def grace_of(self, member: Member) -> float:
+        """Seconds a service has to end when told to, by its definition or by the limits."""
+        grace = member.conf.supervision.stop.grace
+        return self.limits.grace if grace is None else grace

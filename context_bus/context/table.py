@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from context_bus.config.model import ContextConf, TaskServiceConf
 from context_bus.context.events import Key
 from context_bus.context.images import Images
+from context_bus.context.instances import base_of, ids_of
 from context_bus.context.member import Member
 from context_bus.context.states import WORDS, State
+from context_bus.supervise.policy import Restarts
 
 
 @dataclass(eq=False, slots=True)
@@ -21,11 +24,13 @@ class Transaction:
         name: Its id.
         context_name: ``service_name`` of the command that opened it.
         members: Its services, in the order in which they became known.
+        counts: Instances of services that were scaled, by id of the service.
     """
 
     name: str
     context_name: str = "context"
     members: dict[str, Member] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 class Table:
@@ -33,10 +38,15 @@ class Table:
 
     Args:
         conf: The provider's context file.
+        rng: Gives the numbers in [0, 1) by which delays vary.
+        wall: Turns the engine's time into seconds since the epoch.
     """
 
-    def __init__(self, conf: ContextConf) -> None:
-        self._conf = conf
+    def __init__(
+        self, conf: ContextConf, rng: Callable[[], float], wall: Callable[[float], float]
+    ) -> None:
+        self.conf = conf
+        self._rng, self._wall = rng, wall
         self._transactions: dict[str, Transaction] = {}
         #: Images of the services, for whoever writes them on the wire.
         self.images = Images()
@@ -63,15 +73,44 @@ class Table:
         return found.members.get(key.service_id) if found else None
 
     def define(self, key: Key, conf: TaskServiceConf) -> Member:
-        """Enter a service into a transaction that is open."""
-        member = Member(key, conf)
+        """Enter a service, or one instance of it, into a transaction that is open."""
+        own = conf if conf.id == key.service_id else replace(conf, id=key.service_id)
+        member = Member(key, own, Restarts(own.supervision.restart, self._rng))
         self._transactions[key.transaction].members[key.service_id] = member
         return member
 
-    def find_or_define(self, key: Key) -> Member | None:
-        """The service with this key; one that only the file knows joins the transaction."""
-        member, conf = self.find(key), self._conf.service(key.service_id)
-        return self.define(key, conf) if member is None and conf is not None else member
+    def forget(self, key: Key) -> None:
+        """Take a service out of its transaction."""
+        found = self._transactions.get(key.transaction)
+        member = found.members.pop(key.service_id, None) if found else None
+        if member is not None:
+            member.life.forget()
+
+    def scale(self, transaction: str, base: str, count: int) -> None:
+        """Set how many instances a service has."""
+        self._transactions[transaction].counts[base] = count
+
+    def instance_ids(self, transaction: str, service_id: str, conf: TaskServiceConf | None) -> tuple[str, ...]:
+        """Ids that a name stands for: every instance of a service, or the one instance that is named."""
+        base = base_of(service_id)
+        if base != service_id:
+            return (service_id,)
+        found = self._transactions.get(transaction)
+        conf = conf or self.conf.service(base)
+        configured = conf.supervision.instances if conf is not None else 1
+        return ids_of(base, found.counts.get(base, configured) if found else configured)
+
+    def find_or_define(self, key: Key) -> list[Member]:
+        """Every instance of the service with this key; what only the file knows joins the transaction."""
+        found: list[Member] = []
+        for service_id in self.instance_ids(key.transaction, key.service_id, None):
+            own = Key(key.transaction, service_id)
+            member, conf = self.find(own), self.conf.service(base_of(service_id))
+            if member is None and conf is not None and key.transaction in self._transactions:
+                member = self.define(own, conf)
+            if member is not None:
+                found.append(member)
+        return found
 
     def members(self, transaction: str | None = None) -> list[Member]:
         """The services of a transaction, or all."""
@@ -85,7 +124,7 @@ class Table:
         found = self._transactions.get(transaction)
         if found is None:
             return None
-        conf = self._conf
+        conf = self.conf
         return {
             "configuration": {
                 "BackendBind": conf.backend_bind,
@@ -96,7 +135,7 @@ class Table:
             "contextId": conf.context_id,
             "contextLogName": conf.task_log_name,
             "contextName": found.context_name,
-            "tasks": [task_record(member, self.images) for member in found.members.values()],
+            "tasks": [task_record(member, self.images, self._wall) for member in found.members.values()],
         }
 
     def records(self) -> list[object]:
@@ -104,7 +143,7 @@ class Table:
         return [{name: self.record(name)} for name in self._transactions]
 
 
-def task_record(member: Member, images: Images) -> dict[str, object]:
+def task_record(member: Member, images: Images, wall: Callable[[float], float]) -> dict[str, object]:
     """The record of one service; its image is JSON text already."""
     action, state = WORDS[member.state]
     record: dict[str, object] = {
@@ -124,4 +163,21 @@ def task_record(member: Member, images: Images) -> dict[str, object]:
     }
     if member.reason:
         record["reason"] = member.reason
+    return record | _supervised(member, wall)
+
+
+def _supervised(member: Member, wall: Callable[[float], float]) -> dict[str, object]:
+    """What readers of old do not know: the exact state, since when, and how it is kept."""
+    record: dict[str, object] = {
+        "phase": str(member.state),
+        "since": wall(member.since),
+        "starts": member.incarnation,
+        "wanted": member.is_wanted,
+    }
+    if member.last_end:
+        record["last_end"] = member.last_end
+    if member.is_frozen:
+        record["frozen"] = True
+    if member.complaint:
+        record["complaint"] = member.complaint
     return record

@@ -61,6 +61,16 @@ class ServiceChanged(ProviderEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceFrozen(ProviderEvent):
+    """The process of a service was stopped by a signal (SIGSTOP), or goes on."""
+
+    transaction: str
+    service_id: str
+    pid: int
+    is_frozen: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceReported(ProviderEvent):
     """A service reported something of its own, mostly ``updated``."""
 

@@ -65,6 +65,8 @@ FACTS: dict[State, Fact] = {
     State.STOPPED: Fact.SERVICE_STOPPED,
     State.EXITED: Fact.SERVICE_STOPPED,
     State.FAILED: Fact.SERVICE_FAILED,
+    State.BACKOFF: Fact.SERVICE_FAILED,
+    State.FATAL: Fact.SERVICE_FAILED,
     State.STARTED: Fact.SERVICE_STARTED,
     State.UPDATED: Fact.SERVICE_UPDATED,
 }

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from context_bus.config.model import Action, TaskServiceConf
 from context_bus.context.commands import AnswerKind
+from context_bus.context.events import Timer
+from context_bus.context.gating import Gates
 from context_bus.context.instructions import PublishProcess
 from context_bus.context.jobs import Job
 from context_bus.context.member import Goal, Member, Relaunch
-from context_bus.context.states import DOWN, RUNNING, State
+from context_bus.context.states import BROKEN, DOWN, PENDING, RUNNING, State
 from context_bus.context.steps import Steps
 from context_bus.kernel.message import Cause
 from context_bus.service.reports import Report
@@ -23,10 +25,11 @@ class Wishes:
 
     Args:
         steps: Takes the steps.
+        gates: Launches.
     """
 
-    def __init__(self, steps: Steps) -> None:
-        self._steps = steps
+    def __init__(self, steps: Steps, gates: Gates) -> None:
+        self._steps, self._gates = steps, gates
 
     def start(
         self,
@@ -51,11 +54,14 @@ class Wishes:
             announce: Publish what is asked of the service; False if that was on the bus already.
         """
         self._steps.expect(member, job, Goal.UP)
+        self._steps.want(member, True)
         state = member.state
         if state in DOWN:
-            member.conf = conf or member.conf
-            at_once = not member.conf.is_deferred if run is None else run
-            self._steps.launch(member, now, at_once, cause, announce)
+            # What waits for its time, or to be told, runs now: somebody wants it twice.
+            waits = state is State.WAITING and (member.relaunch is None or Timer.SCHEDULE in member.deadlines)
+            member.is_due = member.is_due or waits
+            at_once = waits or (not member.conf.is_deferred if run is None else run)
+            self._bring_up(member, now, at_once, conf, cause, announce)
         elif state is State.CREATED:
             self._steps.tell_run(member, now, cause, announce)
         elif state is State.STARTING:
@@ -80,6 +86,7 @@ class Wishes:
     ) -> None:
         """Bring a service down, and let nothing follow."""
         member.relaunch = None
+        self._steps.want(member, False)
         self._steps.settle(member, Goal.UP, AnswerKind.FAILED, "stopped before it was ready")
         self._steps.expect(member, job, Goal.DOWN)
         state = member.state
@@ -87,13 +94,22 @@ class Wishes:
         if state in DOWN:
             if announce and member.incarnation:
                 self._steps.put(PublishProcess(member.key, member.conf, Action.STOP, cause))
-            if state is State.FAILED:
+            if state in PENDING:
+                member.deadlines.clear()
+                member.reason = ""
+                self._steps.change(member, "call_off")
+            elif state in BROKEN:
                 self._steps.change(member, "settle")
             self._steps.settle(member, Goal.DOWN, AnswerKind.DONE)
         elif state is State.STOPPING:
             member.doom = ""
         elif state is not State.ENDING:
             self._steps.tell_stop(member, now, cause, announce)
+
+    def no_more(self, member: Member) -> None:
+        """A service is to be stopped, but not yet; whatever happens to it meanwhile, nothing starts it again."""
+        self._steps.want(member, False)
+        member.relaunch = None
 
     def restart(
         self,
@@ -106,12 +122,13 @@ class Wishes:
     ) -> None:
         """Bring a service down, wait for its end, and bring it up as it was: running, or waiting."""
         self._steps.expect(member, job, Goal.UP)
+        self._steps.want(member, True)
         state, run = member.state, member.would_run()
         if state in DOWN:
             if member.incarnation:
                 self._steps.put(PublishProcess(member.key, member.conf, Action.STOP, cause))
-            member.conf = conf or member.conf
-            self._steps.launch(member, now, run or not member.conf.is_deferred, cause, True)
+            member.is_due = True
+            self._bring_up(member, now, run or not member.conf.is_deferred, conf, cause, True)
             return
         member.relaunch = Relaunch(run or None, conf, cause)
         member.commanded = True
@@ -124,8 +141,10 @@ class Wishes:
         """End a service that is started over and over to no avail, and let transitions start it no more."""
         member.is_cut = True
         member.relaunch = None
+        self._steps.want(member, False)
         if member.state in DOWN:
-            if member.state is not State.FAILED:
+            member.deadlines.clear()
+            if member.state not in BROKEN:
                 self._steps.change(member, "cut", reason)
             member.reason = reason
             self._steps.report_for(member, Report.FAILED, reason)
@@ -133,3 +152,18 @@ class Wishes:
             member.doom = reason
             if member.state not in {State.STOPPING, State.ENDING}:
                 self._steps.tell_stop(member, now, None, True)
+
+    def _bring_up(
+        self,
+        member: Member,
+        now: float,
+        run: bool,
+        conf: TaskServiceConf | None,
+        cause: Cause | None,
+        announce: bool,
+    ) -> None:
+        """Launch what is down, or let it wait; what waited or backed off does so no longer."""
+        member.conf = conf or member.conf
+        member.relaunch = None
+        member.deadlines.clear()
+        self._gates.launch(member, now, run, cause, announce)

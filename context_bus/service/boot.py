@@ -26,6 +26,7 @@ class Boot:
         run_now: Run at once; otherwise report ``created`` and wait for a start.
         grace: Seconds a stop may take before the service gives up on its own threads and ends.
         connect_timeout: Seconds to wait for the bus.
+        heartbeat: Seconds between two beats on the channel; 0 for none.
         prepare: Called first of all, e.g. to configure logging; must pickle.
     """
 
@@ -37,6 +38,7 @@ class Boot:
     run_now: bool = True
     grace: float = 5.0
     connect_timeout: float = 10.0
+    heartbeat: float = 0.0
     prepare: Callable[[], None] | None = None
 
     @property
@@ -64,6 +66,10 @@ class _Message(msgspec.Struct, frozen=True):
         except UNREADABLE as error:
             name = cls.__name__.lower()
             raise ServiceError(f"the {name} on the channel of a service cannot be read: {error}") from None
+
+
+#: What a service says on its channel while it is alive; shorter than any outcome.
+BEAT = b"beat"
 
 
 class Outcome(_Message, frozen=True):

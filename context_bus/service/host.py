@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from context_bus.errors import BusError, ServiceError
-from context_bus.service.boot import Boot, Command, Outcome
+from context_bus.service.boot import BEAT, Boot, Command, Outcome
 from context_bus.service.failure import Failure, failure_of
 from context_bus.service.link import ServiceLink
 from context_bus.service.reports import Report
@@ -67,6 +67,7 @@ class Host:
         self._events: collections.deque[Event] = collections.deque()
         self._wake = WakeUp()
         self._deadline = math.inf
+        self._beat_at = time.monotonic() if boot.heartbeat and channel is not None else math.inf
         self._stop_asked = False
         self._trouble: Failure | None = None
 
@@ -138,15 +139,30 @@ class Host:
         if self._channel is not None:
             poll.register(self._channel.fileno(), select.POLLIN)
         while not self._events:
-            left = self._deadline - time.monotonic()
-            if left <= 0:
+            now = time.monotonic()
+            if now >= self._deadline:
                 return Overdue()
-            for fd, _ in poll.poll(None if left == math.inf else math.ceil(left * 1000)):
+            if now >= self._beat_at:
+                self._beat(now)
+            left = min(self._deadline, self._beat_at) - now
+            for fd, _ in poll.poll(None if left == math.inf else max(0, math.ceil(left * 1000))):
                 if fd == self._wake.read_end:
                     self._wake.clear()
                 else:
                     self._hear()
         return self._events.popleft()
+
+    def _beat(self, now: float) -> None:
+        """Say that this process is alive, unless nobody has taken the last beats: it must not wait for that."""
+        self._beat_at = now + self._boot.heartbeat
+        channel = self._channel
+        if channel is None:
+            self._beat_at = math.inf
+        elif select.select([], [channel], [], 0)[1]:
+            try:
+                channel.send_bytes(BEAT)
+            except OSError:  # the end of the channel is heard by `_hear`
+                self._beat_at = math.inf
 
     def _hear(self) -> None:
         """Take a command from the channel; its end is a command too: nobody is left who could give one."""

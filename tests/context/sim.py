@@ -6,7 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from context_bus.config.model import Action, ContextConf, TaskServiceConf, Transition, Trigger
+from context_bus.config.model import (
+    Action,
+    ContextConf,
+    ServiceType,
+    TaskServiceConf,
+    Transition,
+    Trigger,
+)
+from context_bus.config.supervision import Condition, Requirement, Restart, RestartWhen, Supervision
 from context_bus.context.commands import Answer, AnswerKind
 from context_bus.context.engine import Engine
 from context_bus.context.events import (
@@ -56,6 +64,30 @@ def service(service_id: str, state_type: str = "on_start", **transitions: tuple[
     )
 
 
+def kept(
+    conf: TaskServiceConf,
+    *,
+    requires: str = "",
+    condition: str = "ready",
+    **changes: object,
+) -> TaskServiceConf:
+    """The same service with a supervision: fields of `Supervision`, and the ids it requires."""
+    needs = tuple(Requirement(each, Condition(condition)) for each in requires.split(",") if each)
+    return replace(conf, supervision=replace(Supervision(), requires=needs, **changes))  # type: ignore[arg-type]
+
+
+def restarting(policy: str = "on_failure", **changes: float) -> Restart:
+    """A restart policy without jitter."""
+    return Restart(RestartWhen(policy), jitter=0.0, **changes)  # type: ignore[arg-type]
+
+
+def program(service_id: str) -> TaskServiceConf:
+    """A service that is any program."""
+    return TaskServiceConf(
+        service_id, "", service_id, service_type=ServiceType.COMMAND, command=("sleep", "300")
+    )
+
+
 def context(*services: TaskServiceConf) -> ContextConf:
     """A context of these services."""
     return ContextConf(
@@ -87,7 +119,8 @@ class Sim:
     """Runs an engine and keeps the children it asks for."""
 
     def __init__(self, *services: TaskServiceConf, limits: Limits | None = None) -> None:
-        self.engine = Engine(context(*services), limits)
+        self.engine = Engine(context(*services), limits, rng=lambda: 0.5, wall=lambda now: now + self.wall_offset)
+        self.wall_offset = 1_700_000_000.0 - 1000.0
         self.now = 1000.0
         self.children: dict[Key, Child] = {}
         self.log: list[Instruction] = []

@@ -348,7 +348,7 @@ def test_not_ready_in_time_is_a_failure() -> None:
     sim.pass_time(0.2)
     assert sim.child("a").killed
     sim.gone("a", signal=9)
-    assert sim.final("r") == {"a": ("failed", "not ready within 10 s; see its log or raise the limit")}
+    assert sim.final("r") == {"a": ("failed", "not ready within 10 s; see its log or raise the deadline")}
     assert sim.state("a") is State.FAILED
 
 

@@ -15,14 +15,26 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from context_bus.config.model import Action
-from context_bus.context.events import LeaveAsked, ProcessSeen, Reported, SpawnFailed
+from context_bus.config.supervision import Readiness, ReadinessKind
+from context_bus.context.events import (
+    ChildFrozen,
+    LeaveAsked,
+    LifeLost,
+    ProbeAnswered,
+    ProcessSeen,
+    Reported,
+    SpawnFailed,
+    Timer,
+)
 from context_bus.context.instructions import EndChild, PublishProcess, SendAnswer, SpawnChild, TellService
 from context_bus.context.member import REMEMBERED_SENDERS
-from context_bus.context.states import ALIVE, DOWN, RUNNING, TRANSIENT, State
+from context_bus.context.states import ALIVE, DOWN, PENDING, RUNNING, TRANSIENT, State
 from context_bus.context.trace import TransitionFired
-from tests.context.sim import Child, Sim, service
+from tests.context.sim import Child, Sim, kept, restarting, service
 
 IDS = ("a", "b", "c")
+#: Ready after a while, without being asked.
+TIMED = Readiness(ReadinessKind.TIME, after=0.3)
 TRANSACTIONS = ("T1", "T2")
 ids = st.lists(st.sampled_from((*IDS, "unknown")), max_size=4)
 transactions = st.sampled_from(TRANSACTIONS)
@@ -36,14 +48,30 @@ class Contexts(RuleBasedStateMachine):
     @initialize(
         actions=st.lists(st.sampled_from(list(Action)), min_size=4, max_size=4),
         calls=st.lists(st.sampled_from(["a", "b", "c", "a,b", "b,c"]), min_size=4, max_size=4),
+        policies=st.lists(st.sampled_from(["never", "on_failure", "always"]), min_size=3, max_size=3),
+        requires=st.sampled_from(["", "a", "b", "a,b"]),
+        condition=st.sampled_from(["started", "ready", "completed"]),
+        readiness=st.sampled_from([Readiness(), Readiness(ReadinessKind.TCP), TIMED]),
     )
-    def open(self, actions: list[Action], calls: list[str]) -> None:
-        """Any transitions whatever."""
+    def open(
+        self,
+        actions: list[Action],
+        calls: list[str],
+        policies: list[str],
+        requires: str,
+        condition: str,
+        readiness: Readiness,
+    ) -> None:
+        """Any transitions and policies whatever."""
         pairs = [(str(action), target) for action, target in zip(actions, calls, strict=True)]
+        keep = [restarting(policy, max_delay=2.0) for policy in policies]
+        a = service("a", "on_start", on_exit=pairs[0], on_fail=pairs[1])
+        b = service("b", "deferred", on_start=pairs[2])
+        c = service("c", "start_now", on_update=pairs[3])
         self.sim = Sim(
-            service("a", "on_start", on_exit=pairs[0], on_fail=pairs[1]),
-            service("b", "deferred", on_start=pairs[2]),
-            service("c", "start_now", on_update=pairs[3]),
+            kept(a, restart=keep[0], instances=2),
+            kept(b, restart=keep[1], readiness=readiness),
+            kept(c, restart=keep[2], requires=requires, condition=condition),
         )
         self.requests = 0
         self.dead: list[Child] = []
@@ -103,6 +131,21 @@ class Contexts(RuleBasedStateMachine):
         child = self._child(number)
         if child is not None:
             self._obey(child)
+
+    @rule(number=which, complaint=st.sampled_from(["", "connection refused"]))
+    def answer_probe(self, number: int, complaint: str) -> None:
+        """A readiness probe is answered, asked for or not."""
+        child = self._child(number)
+        if child is not None:
+            self.sim.send(ProbeAnswered(child.spawn.key, child.spawn.incarnation, complaint))
+
+    @rule(number=which)
+    def hang(self, number: int) -> None:
+        """A service does not answer any more."""
+        child = self._child(number)
+        if child is not None:
+            self.sim.send(ChildFrozen(child.spawn.key, child.spawn.incarnation, True))
+            self.sim.send(LifeLost(child.spawn.key, child.spawn.incarnation, "no answer"))
 
     @rule(number=which, failing=st.booleans())
     def end(self, number: int, failing: bool) -> None:
@@ -165,6 +208,8 @@ class Contexts(RuleBasedStateMachine):
             self.sim.ends(name, tx=tx)
         elif self.sim.state(name, tx) is State.STARTING:
             self.sim.up(name, tx=tx)
+        elif self.sim.state(name, tx) is State.WARMING:
+            self.sim.send(ProbeAnswered(child.spawn.key, child.spawn.incarnation))
 
     def _bury(self) -> None:
         for child in [each for each in self.sim.children.values() if each.killed]:
@@ -192,7 +237,24 @@ class Contexts(RuleBasedStateMachine):
         """A command waits only for a service that is under way."""
         for member in self.sim.engine.table.members():
             if member.waiting:
-                assert member.state in TRANSIENT or member.gone is not None or member.state is State.CREATED
+                under_way = TRANSIENT | PENDING | {State.CREATED}
+                assert member.state in under_way or member.gone is not None
+
+    @invariant()
+    def a_commanded_stop_is_never_undone(self) -> None:
+        """What nobody wants has nothing ahead of it: no start, no delay, no turn in a queue."""
+        for member in self.sim.engine.table.members():
+            if not member.is_wanted:
+                assert member.relaunch is None
+                assert member.state not in PENDING | {State.STARTING}
+
+    @invariant()
+    def every_delay_has_its_timer(self) -> None:
+        """A backoff ends; a timer that is set belongs to a state that waits for it."""
+        for member in self.sim.engine.table.members():
+            assert (member.state is State.BACKOFF) == (Timer.BACKOFF in member.deadlines)
+            if Timer.WARM in member.deadlines:
+                assert member.state not in DOWN
 
     @invariant()
     def instructions_make_sense(self) -> None:
@@ -230,14 +292,23 @@ class Contexts(RuleBasedStateMachine):
         """Everybody obeys and time passes; then all is settled."""
         if not hasattr(self, "sim"):
             return
-        for _ in range(60):
+        for _ in range(120):
             for child in list(self.sim.children.values()):
                 self._obey(child)
             self.sim.pass_time(0.05)  # so short that services which restart each other are cut
             self._bury()
         members = self.sim.engine.table.members()
-        assert all(member.state in DOWN | RUNNING | {State.CREATED} for member in members), members
-        assert not any(member.waiting for member in members)
+        settled = (DOWN - {State.BACKOFF}) | RUNNING | {State.CREATED}
+        assert not {
+            (member.key, member.state, member.reason, member.incarnation)
+            for member in members
+            if member.state not in settled
+        }
+        waiting = [member for member in members if member.waiting]
+        assert {member.state for member in waiting} <= {State.WAITING}
+        for member in waiting:
+            # What it requires was never started, or ended by command: it waits for somebody to start that.
+            self.sim.command("stop", member.key.service_id, tx=member.key.transaction)
         self.final_answers_are_final()
         assert self.finals == {f"r{number}" for number in range(1, self.requests + 1)}
         if self.sim.engine.is_leaving:
@@ -248,7 +319,7 @@ class Contexts(RuleBasedStateMachine):
         """However transitions chase each other, short lives come to an end."""
         starts = Counter(each.key for each in self.sim.log if isinstance(each, SpawnChild))
         effects = [each for each in self.sim.traces(TransitionFired) if not each.note]
-        assert sum(starts.values()) <= len(effects) + len(IDS) * len(TRANSACTIONS) * (self.requests + 100)
+        assert sum(starts.values()) <= len(effects) + len(IDS) * len(TRANSACTIONS) * (self.requests + 400)
 
 
 Contexts.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
