@@ -52,6 +52,20 @@ class ServiceAnswer(msgspec.Struct, frozen=True):
     pid: int | None = None
 
 
+class PlanRow(msgspec.Struct, frozen=True):
+    """What a reload does with one service.
+
+    Args:
+        service_id: The service.
+        change: ``add``, ``remove``, ``restart``, ``scale`` or ``keep``.
+        reason: Why; empty for what is kept.
+    """
+
+    service_id: str
+    change: str
+    reason: str = ""
+
+
 class Answer(msgspec.Struct, frozen=True):
     """Content of every answer to a command.
 
@@ -60,9 +74,11 @@ class Answer(msgspec.Struct, frozen=True):
         reason: Why the whole command was refused; empty otherwise.
         command: The verb that is answered.
         transaction: The transaction that was commanded.
+        plan: What a reload does, or would do.
     """
 
     services: tuple[ServiceAnswer, ...] = ()
     reason: str = ""
     command: str = ""
     transaction: str = ""
+    plan: tuple[PlanRow, ...] = ()

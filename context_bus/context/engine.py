@@ -8,12 +8,14 @@ and comes back with events. Nothing here waits, and no command is refused for be
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable
 
-from context_bus.config.model import Action, ContextConf
-from context_bus.context.commands import ALL, AnswerKind, ServiceAnswer
+from context_bus.config.model import ContextConf
+from context_bus.context.changes import Changes
+from context_bus.context.commanding import Commanding, Means
+from context_bus.context.commands import AnswerKind
 from context_bus.context.events import (
+    NOBODY,
     ChildExited,
     ChildFrozen,
     ChildSpawned,
@@ -21,34 +23,40 @@ from context_bus.context.events import (
     CommandReceived,
     DeadlineReached,
     Event,
+    FileRead,
     Key,
     LeaveAsked,
     LifeLost,
-    Order,
     ProbeAnswered,
     ProcessSeen,
+    ReloadAsked,
     Reported,
     RestartAsked,
+    Resumed,
     SpawnFailed,
     StateAsked,
 )
 from context_bus.context.firing import Firing
 from context_bus.context.gating import Gates
 from context_bus.context.happenings import Happenings
-from context_bus.context.instances import base_of
-from context_bus.context.instructions import Broadcast, Finish, Instruction, Remember, SendRecord, Trace
+from context_bus.context.instructions import (
+    Finish,
+    Instruction,
+    Remember,
+    Trace,
+)
 from context_bus.context.jobs import Job, Jobs
 from context_bus.context.member import Limits, Member
-from context_bus.context.states import ALIVE, BROKEN, DOWN, PENDING, State
+from context_bus.context.queries import Queries
+from context_bus.context.resuming import Resuming
+from context_bus.context.states import ALIVE, DOWN, PENDING
 from context_bus.context.steps import Steps
 from context_bus.context.stops import Stops
 from context_bus.context.table import Table
 from context_bus.context.trace import CommandHeard, ProviderLeaving, ServiceReported
-from context_bus.context.validation import refuse_command, refuse_service
 from context_bus.context.wishes import Wishes
 from context_bus.service.reports import Report
 
-EXIT = "exit"
 #: What can happen to one process of a service.
 ChildEvent = (
     ChildSpawned | SpawnFailed | ChildExited | ChildFrozen | ProbeAnswered | LifeLost | DeadlineReached
@@ -74,7 +82,6 @@ class Engine:
         wall: Callable[[float], float] = lambda now: now,
     ) -> None:
         self._out: list[Instruction] = []
-        self._leaving = ""
         self._finished = False
         self._wall = wall
         self.table = Table(conf, rng, wall)
@@ -85,6 +92,12 @@ class Engine:
         self._gates = Gates(self._steps, self.table, wall)
         self._wishes = Wishes(self._steps, self._gates)
         self._stops = Stops(self._wishes)
+        self._queries = Queries(self._out.append, self.table, self._jobs)
+        self._resuming = Resuming(self.table, self._wishes, wall)
+        self._changes = Changes(self.table, self._steps, self._wishes, self._stops, self._jobs)
+        self._commanding = Commanding(
+            Means(self._out.append, self.table, self._jobs, self._wishes, self._stops, self._changes)
+        )
         self._happenings = Happenings(self._steps, self._gates, self._fire)
 
     def handle(self, event: Event, now: float) -> list[Instruction]:
@@ -99,23 +112,32 @@ class Engine:
         """
         self._steps.now = now
         match event:
+            case CommandReceived(action="exit"):
+                self._exit(event, now)
             case CommandReceived():
-                self._command(event, now)
+                self._commanding.command(event, now)
             case ProcessSeen():
-                self._process(event, now)
+                self._commanding.process(event, now)
             case StateAsked():
-                self._query(event)
+                self._queries.answer(event)
             case RestartAsked():
-                self._restart_instances(event, now)
+                self._commanding.restart_instances(event, now)
             case LeaveAsked():
                 self._leave(event.reason, now)
             case Reported():
                 self._report(event, now)
+            case ReloadAsked():
+                self._changes.reload(NOBODY, False)
+            case FileRead():
+                self._changes.file_read(event, now)
+            case Resumed():
+                self._resuming.resume(event, now)
             case ClockSet():
                 self._gates.clock_set(now)
             case _:
                 self._child(event, now)
         self._let_go(now)
+        self._changes.forget_removed(self._out.append)
         self._finish_if_empty()
         return self._take_out()
 
@@ -151,186 +173,32 @@ class Engine:
     @property
     def is_leaving(self) -> bool:
         """Whether the end has begun."""
-        return bool(self._leaving)
-
-    # -- commands ------------------------------------------------------------------------------
-
-    def _command(self, command: CommandReceived, now: float) -> None:
-        named = tuple(order.service_id for order in command.orders)
-        self._out.append(Trace(CommandHeard(command.action, command.transaction, named)))
-        job = Job(command.action, command.transaction, command.reply)
-        if command.action == EXIT:
-            self._exit(job, now)
-            return
-        refusal = self._refuse(command)
-        if refusal:
-            self._jobs.refuse(job, refusal)
-            return
-        action = Action(command.action)
-        orders = self._orders(action, command)
-        if not orders and action is not Action.STOP:
-            self._jobs.refuse(job, f"nothing to {action}: neither the command nor the file names a service")
-            return
-        targets = [(Key(command.transaction, order.service_id), order) for order in orders]
-        rows = [(key, self._verdict(action, key, order)) for key, order in targets]
-        if action is not Action.STOP and any(row.result == AnswerKind.ACCEPTED for _, row in rows):
-            self.table.open(command.transaction, command.context_id, command.service_name)
-            self._out.append(Broadcast(command.transaction))
-        self._jobs.accept(job, rows)
-        self._carry_out(action, job, targets, now)
-
-    def _refuse(self, command: CommandReceived) -> str:
-        if command.action not in set(Action):
-            return f"unknown action '{command.action}'; expected start, stop, restart or exit"
-        if self._leaving:
-            return f"the provider is leaving: {self._leaving}"
-        return refuse_command(
-            Action(command.action),
-            transaction=command.transaction,
-            is_known=command.transaction in self.table,
-            context_id=command.context_id,
-            known_ids=self.table.context_ids,
-        )
-
-    def _orders(self, action: Action, command: CommandReceived) -> tuple[Order, ...]:
-        """The services a command is for, each once; those it names, or every one that is meant."""
-        known = [Order(member.key.service_id) for member in self.table.members(command.transaction)]
-        everyone = command.service_name == ALL and action is not Action.START
-        if command.orders and not (everyone and known):
-            return self._instances(command.transaction, command.orders)
-        in_file = [Order(conf.id) for conf in self.table.conf.services]
-        if action is Action.START or not known:
-            known += in_file if action is not Action.STOP else []
-        return self._instances(command.transaction, known)
-
-    def _instances(self, transaction: str, orders: Iterable[Order]) -> tuple[Order, ...]:
-        """One order for each instance of the services that are named."""
-        found: dict[str, Order] = {}
-        for order in orders:
-            for service_id in self.table.instance_ids(transaction, order.service_id, order.conf):
-                found[service_id] = replace(order, service_id=service_id)
-        return tuple(found.values())
-
-    def _verdict(self, action: Action, key: Key, order: Order) -> ServiceAnswer:
-        member = self.table.find(key)
-        state = member.state if member else None
-        # What cannot be taken as a definition can still be stopped by its id.
-        reason = order.refusal if action is not Action.STOP else ""
-        reason = reason or refuse_service(action, order.service_id, state)
-        if (
-            not reason
-            and member is None
-            and order.conf is None
-            and self.table.conf.service(base_of(order.service_id)) is None
-        ):
-            reason = f"service {order.service_id} is in neither the command nor the file"
-        kind = AnswerKind.REJECTED if reason else AnswerKind.ACCEPTED
-        pid = member.pid if member else None
-        return ServiceAnswer(order.service_id, str(state or ""), str(kind), reason, pid)
-
-    def _carry_out(
-        self,
-        action: Action,
-        job: Job,
-        targets: Iterable[tuple[Key, Order]],
-        now: float,
-        *,
-        is_seen: bool = False,
-    ) -> None:
-        stopped: list[Member] = []
-        for key, order in targets:
-            if key not in job.pending:
-                continue
-            conf = order.conf
-            member = self.table.find(key)
-            if member is None:
-                conf = conf or self.table.conf.service(base_of(order.service_id))
-                assert conf is not None  # the verdict saw to it
-                member = self.table.define(key, conf)
-            conf = conf and replace(conf, id=key.service_id)
-            member.uncut()
-            self._stops.call_off(member)
-            if action is Action.START:
-                # Who speaks to the service itself wants it to run, whatever its state type.
-                run = True if is_seen else None
-                self._wishes.start(member, now, run=run, conf=conf, job=job, announce=not is_seen)
-            elif action is Action.STOP:
-                stopped.append(member)
-            else:
-                self._wishes.restart(member, now, conf=conf, job=job)
-            if action is not Action.STOP:
-                self._start_needed(member, now)
-        self._stops.stop(stopped, now, job, announce=not is_seen)
-
-    def _start_needed(self, member: Member, now: float) -> None:
-        """Start what a service requires and nobody has started."""
-        if member.state is State.WAITING:
-            for needed in self._gates.needed(member):
-                needed.uncut()
-                self._wishes.start(needed, now, run=True)
-                self._start_needed(needed, now)
-
-    def _process(self, event: ProcessSeen, now: float) -> None:
-        """Obey a message to a service; it was on the bus already, so it is not announced again."""
-        name = event.service_id or event.service_name
-        self._out.append(Trace(CommandHeard(event.action, event.transaction, (name,), "process")))
-        job = Job(event.action, event.transaction, event.reply)
-        members = [member for member in self.table.members(event.transaction) if _is_meant(event, member)]
-        if event.action not in set(Action):
-            self._jobs.refuse(job, f"unknown action '{event.action}'; expected start, stop or restart")
-        elif self._leaving:
-            self._jobs.refuse(job, f"the provider is leaving: {self._leaving}")
-        elif not members:
-            self._jobs.refuse(job, f"service {name} is not known in transaction {event.transaction}")
-        else:
-            action = Action(event.action)
-            targets = [(member.key, Order(member.key.service_id)) for member in members]
-            self._jobs.accept(job, [(key, self._verdict(action, key, order)) for key, order in targets])
-            self._carry_out(action, job, targets, now, is_seen=True)
-
-    def _restart_instances(self, event: RestartAsked, now: float) -> None:
-        for member in self.table.members():
-            if member.conf.instance in event.instances and member.state in ALIVE | BROKEN | {State.BACKOFF}:
-                member.uncut()
-                self._wishes.restart(member, now)
-
-    def _query(self, event: StateAsked) -> None:
-        names = self.table.names()
-        # Who names none means the only one; so a commander need not remember a generated name.
-        transaction = event.transaction or (names[0] if len(names) == 1 else "")
-        record = self.table.record(transaction)
-        if event.action == "request" and record is not None:
-            self._out.append(SendRecord(event.reply, transaction, record))
-            return
-        if event.action == "request":
-            known = ", ".join(names) or "none yet"
-            reason = f"transaction {event.transaction or '(none given)'} is not known here; known: {known}"
-        else:
-            reason = f"'{event.action}' is not answered by this provider; expected request"
-        self._jobs.refuse(Job(event.action, event.transaction, event.reply), reason)
+        return bool(self._commanding.leaving)
 
     # -- the end -------------------------------------------------------------------------------
 
-    def _exit(self, job: Job, now: float) -> None:
+    def _exit(self, command: CommandReceived, now: float) -> None:
+        job = Job(command.action, command.transaction, command.reply)
+        self._out.append(Trace(CommandHeard(command.action, command.transaction)))
         alive = [member for member in self.table.members() if member.state in ALIVE | PENDING]
         accepted = [(member.key, self._steps.row(member, AnswerKind.ACCEPTED)) for member in alive]
         self._jobs.accept(job, accepted)
         self._leave("exit", now, job)
 
     def _leave(self, reason: str, now: float, job: Job | None = None) -> None:
-        if not self._leaving:
-            self._leaving = reason
+        if not self._commanding.leaving:
+            self._commanding.leaving = reason
             self._firing.is_off = True
             self._out.append(Trace(ProviderLeaving(reason)))
         up = [member for member in self.table.members() if member.state not in DOWN - PENDING]
         self._stops.stop(up, now, job)
 
     def _finish_if_empty(self) -> None:
-        if not self._leaving or self._finished:
+        if not self._commanding.leaving or self._finished:
             return
         if all(member.state in DOWN for member in self.table.members()):
             self._finished = True
-            self._out.append(Finish(self._leaving))
+            self._out.append(Finish(self._commanding.leaving))
 
     # -- what happens to services --------------------------------------------------------------
 
@@ -374,15 +242,6 @@ class Engine:
 
     def _fire(self, member: Member, action: str, result: str, commanded: bool, now: float) -> None:
         self._firing.fire(self._wishes, member, (action, result, commanded), now)
-
-
-def _is_meant(event: ProcessSeen, member: Member) -> bool:
-    """Whether a message to a service is for this one: by id, else by name; ``all`` is everybody's name."""
-    if event.service_name == ALL:
-        return True
-    if event.service_id:
-        return member.key.service_id == event.service_id
-    return member.conf.service_name == event.service_name
 
 
 def _shown(member: Member, report: Reported) -> ServiceReported:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from context_bus.config.model import TaskServiceConf
+from context_bus.config.model import ContextConf, TaskServiceConf
+from context_bus.supervise.policy import Memory
 
 
 class Key(NamedTuple):
@@ -67,6 +68,8 @@ class CommandReceived:
         orders: The services it names; empty for every one.
         service_name: ``all`` makes it act on every service whatever it names.
         reply: Where to answer.
+        instances: How many of each it names, for ``scale``.
+        dry_run: Show what would be done, for ``reload``.
     """
 
     action: str
@@ -75,6 +78,8 @@ class CommandReceived:
     orders: tuple[Order, ...] = ()
     service_name: str = "context"
     reply: ReplyTo = NOBODY
+    instances: int = 0
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +95,21 @@ class ProcessSeen:
 
 @dataclass(frozen=True, slots=True)
 class StateAsked:
-    """A query on topic ``state``."""
+    """A query on topic ``state``.
+
+    Args:
+        action: ``request``, ``services`` or ``events``.
+        transaction: The transaction it is about, for ``request``.
+        reply: Where to answer.
+        after: Only events with a higher number, for ``events``.
+        limit: At most so many of them.
+    """
 
     action: str
     transaction: str
     reply: ReplyTo = NOBODY
+    after: int = 0
+    limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +117,62 @@ class RestartAsked:
     """Restart what stems from these service directories, in every transaction (their code has changed)."""
 
     instances: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadAsked:
+    """The context file was edited and is to be applied (SIGHUP)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """The context file was read again.
+
+    Args:
+        reply: Where to answer.
+        dry_run: Only show what would be done.
+        conf: What it says now; None if it cannot be used.
+        faults: Then what is wrong with it.
+    """
+
+    reply: ReplyTo
+    dry_run: bool
+    conf: ContextConf | None
+    faults: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One service that an earlier provider kept.
+
+    Args:
+        key: Which.
+        is_wanted: Whether it is to run.
+        state: Its last state.
+        conf: Its definition then; None if that cannot be read any more.
+        restarts: What its policy had counted.
+        reason: Why it was in its state.
+    """
+
+    key: Key
+    is_wanted: bool
+    state: str
+    conf: TaskServiceConf | None = None
+    restarts: Memory | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """An earlier provider of this context was killed; this is what it kept.
+
+    Args:
+        transactions: Its transactions: name, context id, context name.
+        services: Their services.
+    """
+
+    transactions: tuple[tuple[str, str, str], ...]
+    services: tuple[Found, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +308,9 @@ Event = (
     | ProcessSeen
     | StateAsked
     | RestartAsked
+    | ReloadAsked
+    | FileRead
+    | Resumed
     | LeaveAsked
     | Reported
     | ChildSpawned

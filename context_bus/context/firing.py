@@ -120,8 +120,8 @@ def _needless(action: Action, target: Member) -> str:
     """Why a transition has nothing to do; empty if it has."""
     state = target.state
     if action is Action.STOP:
-        idle = state in DOWN - PENDING or (state in {State.STOPPING, State.ENDING} and target.relaunch is None)
-        return f"{state} already" if idle else ""
+        ends = state in {State.STOPPING, State.ENDING} and target.relaunch is None
+        return f"{state} already" if ends or state in DOWN - PENDING else ""
     if target.relaunch is not None:
         return "about to start already"
     if action is Action.START:

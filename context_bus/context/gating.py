@@ -54,15 +54,16 @@ class Gates:
     def release(self, now: float, failed: Failed) -> None:
         """Start whoever waited for what has happened meanwhile; fail whoever waits in vain."""
         for member in self._table.members():
-            if member.state is not State.WAITING or member.relaunch is None or Timer.SCHEDULE in member.deadlines:
+            waits_for_others = member.relaunch is not None and Timer.SCHEDULE not in member.deadlines
+            if member.state is not State.WAITING or not waits_for_others:
                 continue
             if reason := self._in_vain(member):
                 self._steps.change(member, "block", reason)
                 member.reason, member.relaunch = reason, None
                 failed(member, now)
             elif not self._lacking(member):
-                run = True if member.relaunch.run is None else member.relaunch.run
-                self._steps.launch(member, now, run, member.relaunch.cause, True)
+                relaunch = member.relaunch or Relaunch(True)
+                self._steps.launch(member, now, relaunch.run is not False, relaunch.cause, True)
 
     def come_due(self, member: Member, now: float) -> None:
         """A time by the clock has come; if the clock was set back meanwhile, it has not."""
@@ -101,8 +102,9 @@ class Gates:
         member.reason = reason
 
     def _wait_for_time(self, member: Member, now: float, cause: Cause | None) -> None:
-        member.due_at = next_after(member.conf.supervision.schedule, self._wall(now))
-        self._hold(member, Relaunch(True, None, cause), f"runs by its schedule {member.conf.supervision.schedule}")
+        schedule = member.conf.supervision.schedule
+        member.due_at = next_after(schedule, self._wall(now))
+        self._hold(member, Relaunch(True, None, cause), f"runs by its schedule {schedule}")
         self._set_alarm(member, now)
         self._steps.settle(member, Goal.UP, AnswerKind.DONE, member.reason)
 
@@ -128,13 +130,18 @@ class Gates:
             if not others:
                 return f"requires {requirement.service_id}, which is not known here"
             for other in others:
-                if not other.is_wanted and other.state in BROKEN:
-                    why = f": {other.reason}" if other.reason else ""
-                    return f"requires {other.key.service_id}, which has failed{why}"
-                if other.state is State.EXITED and not other.is_wanted:
-                    if requirement.condition is not Condition.COMPLETED and not _meets(other, requirement.condition):
-                        return f"requires {other.key.service_id}, which has ended"
+                if not other.is_wanted and (end := _end_in_vain(other, requirement.condition)):
+                    return f"requires {other.key.service_id}, {end}"
         return ""
+
+
+def _end_in_vain(member: Member, condition: Condition) -> str:
+    """Why a service that nobody starts again will not meet a condition; empty if it does."""
+    if member.state in BROKEN:
+        return f"which has failed: {member.reason}" if member.reason else "which has failed"
+    if member.state is State.EXITED and condition is not Condition.COMPLETED:
+        return "which has ended"
+    return ""
 
 
 def _meets(member: Member, condition: Condition) -> bool:

@@ -173,7 +173,8 @@ class Happenings:
         verdict = judge(member)
         # A task that ended by itself was up, whether or not word of that came through.
         was_up = verdict.state is State.EXITED
-        member.last_end = verdict.reason or (accident(member.gone) if member.gone else "") or str(verdict.state)
+        how = accident(member.gone) if member.gone else ""
+        member.last_end = verdict.reason or how or str(verdict.state)
         decision = self._keeping.decide(member, verdict, now)
         member.bury(now)
         self._steps.change(member, verdict.trigger, verdict.reason)

@@ -126,6 +126,37 @@ class SendRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class SendServices:
+    """Answer a query with every service of every transaction, briefly."""
+
+    reply: ReplyTo
+
+
+@dataclass(frozen=True, slots=True)
+class SendEvents:
+    """Answer a query with what happened after the event with a number, at most so many."""
+
+    reply: ReplyTo
+    after: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """Read the context file again; comes back with ``FileRead``."""
+
+    reply: ReplyTo
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """A service does not belong to its transaction any more."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
 class Broadcast:
     """The table has changed; let everybody know, soon."""
 
@@ -167,6 +198,10 @@ Instruction = (
     | PublishReport
     | SendAnswer
     | SendRecord
+    | SendServices
+    | SendEvents
+    | ReadFile
+    | Forget
     | Broadcast
     | SetTimer
     | Trace

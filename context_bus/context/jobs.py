@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from context_bus.context.commands import Answer, AnswerKind, ServiceAnswer
+from context_bus.context.commands import Answer, AnswerKind, PlanRow, ServiceAnswer
 from context_bus.context.events import NOBODY, Key, ReplyTo
 from context_bus.context.instructions import Instruction, SendAnswer, Trace
 from context_bus.context.trace import CommandSettled
@@ -21,6 +21,7 @@ class Job:
         reply: Where it is answered.
         rows: What is known of each service.
         pending: Services whose outcome is not known.
+        plan: What a reload does.
     """
 
     action: str
@@ -28,6 +29,7 @@ class Job:
     reply: ReplyTo = NOBODY
     rows: dict[Key, ServiceAnswer] = field(default_factory=dict)
     pending: set[Key] = field(default_factory=set)
+    plan: tuple[PlanRow, ...] = ()
 
 
 class Jobs:
@@ -77,4 +79,5 @@ class Jobs:
 
     def _answer(self, job: Job, kind: AnswerKind, rows: tuple[ServiceAnswer, ...], reason: str = "") -> None:
         if job.reply.topic:
-            self._put(SendAnswer(job.reply, kind, Answer(rows, reason, job.action, job.transaction)))
+            answer = Answer(rows, reason, job.action, job.transaction, job.plan)
+            self._put(SendAnswer(job.reply, kind, answer))

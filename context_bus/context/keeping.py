@@ -31,7 +31,8 @@ class Keeping:
 
     def decide(self, member: Member, verdict: Verdict, now: float) -> Decision | None:
         """Ask the policy about an end; None if it leaves it at that, or is not asked."""
-        if verdict.state is State.STOPPED or not member.is_wanted or member.is_cut or member.relaunch is not None:
+        is_decided = member.is_cut or member.relaunch is not None
+        if verdict.state is State.STOPPED or not member.is_wanted or is_decided:
             return None
         uptime = now - member.existed if member.existed else 0.0
         success = verdict.state is State.EXITED

@@ -107,6 +107,7 @@ class Member:
         due_at: When its time by the clock comes, in seconds since the epoch.
         is_due: Whether its time by the clock has come, or somebody wants it to run now.
         last_end: How its last process ended.
+        is_removed: Whether it is to be forgotten when it has ended.
     """
 
     key: Key
@@ -142,6 +143,7 @@ class Member:
     due_at: float = 0.0
     is_due: bool = False
     last_end: str = ""
+    is_removed: bool = False
 
     @property
     def state(self) -> State:

@@ -78,6 +78,7 @@ class Reader:
         action = _text(header.get("action"))
         # What travels with an exit is not read: it is obeyed whatever that looks like.
         orders = () if action == "exit" else self._orders(message)
+        instances, dry_run = _options(message) if action in {"scale", "reload"} else (0, False)
         return CommandReceived(
             action=action,
             transaction=_transaction(header),
@@ -85,11 +86,12 @@ class Reader:
             orders=orders,
             service_name=_text(header.get("service_name")),
             reply=_reply(header),
+            instances=instances,
+            dry_run=dry_run,
         )
 
     def _orders(self, message: Mapping[str, object]) -> tuple[Order, ...]:
-        content = _mapping(message.get("content") or {}, "content")
-        given = _mapping(content.get("configuration") or {}, "configuration").get("TaskService")
+        given = _configuration(message).get("TaskService")
         items = given if isinstance(given, list) else [given] if given else []
         bare = [item for item in items if isinstance(item, dict) and set(item) == {"id"}]
         orders = [Order(_text(item["id"])) for item in bare]
@@ -132,11 +134,14 @@ class Reader:
         Raises:
             FrameError: It is none.
         """
-        header = _mapping(_object(body).get("header"), "header")
+        message = _object(body)
+        header = _mapping(message.get("header"), "header")
         action = _text(header.get("action"))
         if _text(header.get("sender")) in self._me or action.startswith("reply"):
             return None
-        return StateAsked(action, _transaction(header), _reply(header))
+        asked = _configuration(message) if action == "events" else {}
+        after, limit = _number(asked.get("after")), _number(asked.get("limit"))
+        return StateAsked(action, _transaction(header), _reply(header), after, limit)
 
     def reports(self, body: bytes) -> Sequence[Event]:
         """Read a frame of topic ``control``.
@@ -184,6 +189,21 @@ def _mapping(value: object, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise FrameError(f"{what} is missing or no object")
     return value
+
+
+def _configuration(message: Mapping[str, object]) -> Mapping[str, Any]:
+    content = _mapping(message.get("content") or {}, "content")
+    return _mapping(content.get("configuration") or {}, "configuration")
+
+
+def _options(message: Mapping[str, object]) -> tuple[int, bool]:
+    """What a ``scale`` and a ``reload`` say besides the services they name."""
+    options = _configuration(message)
+    return _number(options.get("instances")), options.get("dry_run") is True
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
 
 
 def _text(value: object) -> str:

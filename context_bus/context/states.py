@@ -53,7 +53,8 @@ BROKEN = frozenset({State.FAILED, State.FATAL})
 #: States that wait for somebody, so each has a deadline.
 TRANSIENT = frozenset({State.STARTING, State.WARMING, State.STOPPING, State.ENDING})
 
-_RESTING = (State.DEFINED, State.STOPPED, State.EXITED, State.FAILED, State.FATAL)
+_HARMLESS = (State.DEFINED, State.STOPPED, State.EXITED)
+_RESTING = (*_HARMLESS, State.FAILED, State.FATAL)
 _OBEYING = (State.STARTING, State.CREATED, State.WARMING, State.STARTED, State.UPDATED)
 
 #: The table; the machine runs on it and the page in doc/ is drawn from it.
@@ -78,7 +79,7 @@ TABLE: StateTable[State] = StateTable(
         Row("block", (State.WAITING,), State.FAILED, "what it requires has failed"),
         Row("call_off", (State.WAITING, State.BACKOFF), State.STOPPED, "stop"),
         Row("settle", (State.FAILED, State.FATAL), State.STOPPED, "stop"),
-        Row("cut", (State.DEFINED, State.STOPPED, State.EXITED, State.WAITING, State.BACKOFF), State.FAILED, "started too often"),
+        Row("cut", (*_HARMLESS, State.WAITING, State.BACKOFF), State.FAILED, "started too often"),
     ],
 )
 

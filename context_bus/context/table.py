@@ -13,7 +13,7 @@ from context_bus.context.images import Images
 from context_bus.context.instances import base_of, ids_of
 from context_bus.context.member import Member
 from context_bus.context.states import WORDS, State
-from context_bus.supervise.policy import Restarts
+from context_bus.supervise.policy import Memory, Restarts
 
 
 @dataclass(eq=False, slots=True)
@@ -42,9 +42,7 @@ class Table:
         wall: Turns the engine's time into seconds since the epoch.
     """
 
-    def __init__(
-        self, conf: ContextConf, rng: Callable[[], float], wall: Callable[[float], float]
-    ) -> None:
+    def __init__(self, conf: ContextConf, rng: Callable[[], float], wall: Callable[[float], float]) -> None:
         self.conf = conf
         self._rng, self._wall = rng, wall
         self._transactions: dict[str, Transaction] = {}
@@ -75,9 +73,22 @@ class Table:
     def define(self, key: Key, conf: TaskServiceConf) -> Member:
         """Enter a service, or one instance of it, into a transaction that is open."""
         own = conf if conf.id == key.service_id else replace(conf, id=key.service_id)
-        member = Member(key, own, Restarts(own.supervision.restart, self._rng))
+        member = Member(key, own, self.new_restarts(own))
         self._transactions[key.transaction].members[key.service_id] = member
         return member
+
+    def new_restarts(
+        self, conf: TaskServiceConf, memory: Memory | None = None, now: float = 0.0, wall: float = 0.0
+    ) -> Restarts:
+        """Counts for the restart policy of a service: from their beginning, or from what was remembered."""
+        policy = conf.supervision.restart
+        if memory is None:
+            return Restarts(policy, self._rng)
+        return Restarts.from_memory(policy, self._rng, memory, now, wall)
+
+    def count(self, transaction: str, base: str) -> int:
+        """How many instances a service has."""
+        return len(self.instance_ids(transaction, base, None))
 
     def forget(self, key: Key) -> None:
         """Take a service out of its transaction."""
@@ -90,7 +101,9 @@ class Table:
         """Set how many instances a service has."""
         self._transactions[transaction].counts[base] = count
 
-    def instance_ids(self, transaction: str, service_id: str, conf: TaskServiceConf | None) -> tuple[str, ...]:
+    def instance_ids(
+        self, transaction: str, service_id: str, conf: TaskServiceConf | None
+    ) -> tuple[str, ...]:
         """Ids that a name stands for: every instance of a service, or the one instance that is named."""
         base = base_of(service_id)
         if base != service_id:

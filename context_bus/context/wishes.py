@@ -107,7 +107,7 @@ class Wishes:
             self._steps.tell_stop(member, now, cause, announce)
 
     def no_more(self, member: Member) -> None:
-        """A service is to be stopped, but not yet; whatever happens to it meanwhile, nothing starts it again."""
+        """A service is to be stopped, but not yet: whatever happens meanwhile, nothing starts it again."""
         self._steps.want(member, False)
         member.relaunch = None
 
@@ -162,8 +162,12 @@ class Wishes:
         cause: Cause | None,
         announce: bool,
     ) -> None:
-        """Launch what is down, or let it wait; what waited or backed off does so no longer."""
+        """Launch what is down, or let it wait, and start with it what it requires and nobody has started."""
         member.conf = conf or member.conf
         member.relaunch = None
         member.deadlines.clear()
         self._gates.launch(member, now, run, cause, announce)
+        if member.state is State.WAITING:
+            for needed in self._gates.needed(member):
+                needed.uncut()
+                self.start(needed, now, run=True)

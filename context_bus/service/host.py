@@ -153,7 +153,7 @@ class Host:
         return self._events.popleft()
 
     def _beat(self, now: float) -> None:
-        """Say that this process is alive, unless nobody has taken the last beats: it must not wait for that."""
+        """Say that this process is alive, unless the last beats were not taken: it must not wait for that."""
         self._beat_at = now + self._boot.heartbeat
         channel = self._channel
         if channel is None:

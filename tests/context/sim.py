@@ -119,13 +119,17 @@ class Sim:
     """Runs an engine and keeps the children it asks for."""
 
     def __init__(self, *services: TaskServiceConf, limits: Limits | None = None) -> None:
-        self.engine = Engine(context(*services), limits, rng=lambda: 0.5, wall=lambda now: now + self.wall_offset)
+        self.engine = Engine(context(*services), limits, rng=lambda: 0.5, wall=self.wall)
         self.wall_offset = 1_700_000_000.0 - 1000.0
         self.now = 1000.0
         self.children: dict[Key, Child] = {}
         self.log: list[Instruction] = []
         self.timers: list[SetTimer] = []
         self._pid = 100
+
+    def wall(self, now: float) -> float:
+        """The clock on the wall, which somebody may set."""
+        return now + self.wall_offset
 
     # -- driving -------------------------------------------------------------------------------
 

@@ -750,7 +750,7 @@ def test_unknown_action_is_refused() -> None:
     sim = Sim(service("a"))
     sim.command("updated", reply="r")
     assert sim.kinds("r") == ["rejected"]
-    assert "expected start, stop, restart or exit" in sim.answers("r")[0][1].reason
+    assert "expected start, stop, restart, scale, reload or exit" in sim.answers("r")[0][1].reason
 
 
 def test_start_with_nothing_to_start_is_refused() -> None:

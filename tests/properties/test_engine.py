@@ -246,7 +246,7 @@ class Contexts(RuleBasedStateMachine):
         for member in self.sim.engine.table.members():
             if not member.is_wanted:
                 assert member.relaunch is None
-                assert member.state not in PENDING | {State.STARTING}
+                assert member.state not in PENDING
 
     @invariant()
     def every_delay_has_its_timer(self) -> None:

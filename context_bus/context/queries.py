@@ -1,0 +1,54 @@
+"""Answers queries about a context. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from context_bus.context.events import StateAsked
+from context_bus.context.instructions import Instruction, SendEvents, SendRecord, SendServices
+from context_bus.context.jobs import Job, Jobs
+from context_bus.context.table import Table
+
+#: Queries that are answered.
+KNOWN = "request, services or events"
+
+
+class Queries:
+    """Answers, or refuses.
+
+    Args:
+        put: Takes the instructions.
+        table: The context.
+        jobs: Refuses.
+    """
+
+    def __init__(self, put: Callable[[Instruction], None], table: Table, jobs: Jobs) -> None:
+        self._put, self._table, self._jobs = put, table, jobs
+
+    def answer(self, event: StateAsked) -> None:
+        """Answer one query."""
+        match event.action:
+            case "request":
+                self._record(event)
+            case "services":
+                self._put(SendServices(event.reply))
+            case "events":
+                self._put(SendEvents(event.reply, event.after, event.limit))
+            case _:
+                self._refuse(event, f"'{event.action}' is not answered by this provider; expected {KNOWN}")
+
+    def _record(self, event: StateAsked) -> None:
+        names = self._table.names()
+        # Who names none means the only one; so a commander need not remember a generated name.
+        transaction = event.transaction or (names[0] if len(names) == 1 else "")
+        record = self._table.record(transaction)
+        if record is not None:
+            self._put(SendRecord(event.reply, transaction, record))
+            return
+        known = ", ".join(names) or "none yet"
+        self._refuse(
+            event, f"transaction {event.transaction or '(none given)'} is not known here; known: {known}"
+        )
+
+    def _refuse(self, event: StateAsked, reason: str) -> None:
+        self._jobs.refuse(Job(event.action, event.transaction, event.reply), reason)
