@@ -5,8 +5,7 @@ Knows contexts and service lists; must not start or connect anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from context_bus.config.address import parse_address
@@ -20,82 +19,26 @@ from context_bus.config.model import (
     Action,
     ContextConf,
     MetaConf,
+    ServiceType,
     TaskServiceConf,
     Transition,
     Trigger,
 )
 from context_bus.config.node import Node
 from context_bus.config.reader import read_context_node
-from context_bus.errors import ConfigurationError, Fault
+from context_bus.config.report import Report, ServiceSummary, summary_of
+from context_bus.config.requirements import start_levels
+from context_bus.config.supervision import RestartWhen
+from context_bus.errors import ConfigurationError
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceSummary:
-    """One service in a few words.
-
-    Args:
-        id: Its id.
-        instance: Its class stem.
-        service_name: The name on the wire.
-        is_deferred: Whether it waits for a transition or a command.
-        transitions: Each as ``on_exit -> start ts_101``.
-    """
-
-    id: str
-    instance: str
-    service_name: str
-    is_deferred: bool
-    transitions: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a check found.
+def check_file(path: str | Path, *, now: float | None = None) -> Report:
+    """Check a context file or a service list, whichever its root element says; raises nothing.
 
     Args:
-        file: The file as given.
-        kind: ``context``, ``service list``, or empty if it is neither.
-        name: Name of the context.
-        faults: What makes the file unusable.
-        warnings: What is odd, but works.
-        services: What it defines, in start order; empty if there are faults.
+        path: The file.
+        now: Seconds since the epoch, from which on the next times of schedules are told; None tells none.
     """
-
-    file: str
-    kind: str = ""
-    name: str = ""
-    faults: tuple[Fault, ...] = ()
-    warnings: tuple[Fault, ...] = ()
-    services: tuple[ServiceSummary, ...] = ()
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether there is no fault."""
-        return not self.faults
-
-    def summary(self) -> Iterator[str]:
-        """What the file defines, in lines for people."""
-        if not self.is_usable:
-            return
-        yield f'{self.file}: {self.kind} "{self.name}", {_count(len(self.services), "service")}'
-        at_once = [service for service in self.services if not service.is_deferred]
-        deferred = [service for service in self.services if service.is_deferred]
-        if at_once:
-            yield "  runs at start, in this order:"
-            yield from (f"    {_line(service)}" for service in at_once)
-        if deferred:
-            yield "  deferred, until a transition or a command starts them:"
-            yield from (f"    {_line(service)}" for service in deferred)
-        transitions = [
-            f"    {service.id} {text}" for service in self.services for text in service.transitions
-        ]
-        if transitions:
-            yield "  transitions:"
-            yield from transitions
-
-
-def check_file(path: str | Path) -> Report:
-    """Check a context file or a service list, whichever its root element says; raises nothing."""
     name = str(path)
     try:
         data = read_bytes(path)
@@ -106,7 +49,7 @@ def check_file(path: str | Path) -> Report:
     if node is None or faults.faults:
         return Report(name, faults=faults.sorted_faults())
     if node.tag == CONTEXT_ROOT:
-        return _check_context(node, faults)
+        return _check_context(node, faults, now)
     if node.tag == META_ROOT:
         return _check_meta(node, faults)
     message = f"the root element is <{node.tag}>"
@@ -114,7 +57,7 @@ def check_file(path: str | Path) -> Report:
     return Report(name, faults=faults.sorted_faults())
 
 
-def _check_context(node: Node, faults: FaultList) -> Report:
+def _check_context(node: Node, faults: FaultList, now: float | None) -> Report:
     conf = read_context_node(node, faults)
     if not faults.faults:
         _warn_of_binds(node, conf, faults)
@@ -122,17 +65,16 @@ def _check_context(node: Node, faults: FaultList) -> Report:
             _warn_of_location(conf, service, faults)
         _warn_of_idle_services(conf, faults)
         _warn_of_restart_circles(conf, faults)
+        _warn_of_double_restarts(conf, faults)
+        _warn_of_long_waits(conf, faults)
+    if faults.faults:
+        return _report("context", "", (), faults)
     services = tuple(
-        ServiceSummary(
-            service.id,
-            service.instance,
-            service.service_name,
-            service.is_deferred,
-            tuple(_say(transition) for transition in service.transitions),
-        )
+        summary_of(service, (_say(transition) for transition in service.transitions), now)
         for service in conf.services
     )
-    return _report("context", conf.task_log_name, services, faults)
+    report = _report("context", conf.task_log_name, services, faults)
+    return replace(report, levels=start_levels(conf.services), context=conf)
 
 
 def _check_meta(node: Node, faults: FaultList) -> Report:
@@ -174,6 +116,8 @@ def _warn_of_binds(node: Node, conf: ContextConf, faults: FaultList) -> None:
 
 def _warn_of_location(conf: ContextConf, service: TaskServiceConf, faults: FaultList) -> None:
     path = service_file(conf, service)
+    if service.service_type is ServiceType.COMMAND:
+        return
     if path is None and service.instance in BUILT_IN_INSTANCES:
         return
     if path is None:
@@ -198,7 +142,7 @@ def _warn_of_idle_services(conf: ContextConf, faults: FaultList) -> None:
         if service_id != service.id
     }
     for service in conf.services:
-        if service.is_deferred and service.id not in called:
+        if service.is_deferred and service.id not in called and not service.supervision.schedule:
             faults.warn(
                 f'deferred (type "{service.state_type}"), and no transition starts it',
                 "only a command will",
@@ -233,13 +177,40 @@ def _warn_of_restart_circles(conf: ContextConf, faults: FaultList) -> None:
             )
 
 
+def _warn_of_double_restarts(conf: ContextConf, faults: FaultList) -> None:
+    """A service that its policy restarts needs no transition to do so."""
+    for service in conf.services:
+        policy = service.supervision.restart.policy
+        triggers = {
+            RestartWhen.NEVER: frozenset(),
+            RestartWhen.ON_FAILURE: frozenset({Trigger.ON_FAIL}),
+            RestartWhen.ALWAYS: frozenset({Trigger.ON_FAIL, Trigger.ON_EXIT}),
+        }[policy]
+        for transition in service.transitions:
+            if transition.trigger not in triggers or service.id not in transition.call:
+                continue
+            if transition.action is not Action.STOP:
+                faults.warn(
+                    f'starts it again, and so does its policy "{policy}"',
+                    "keep the policy, which knows when to give up",
+                    line=service.line,
+                    element=f"TaskService[{service.id}]/Task/state/{transition.trigger}",
+                )
+
+
+def _warn_of_long_waits(conf: ContextConf, faults: FaultList) -> None:
+    """What waits for a deferred service waits until somebody starts that one."""
+    deferred = {service.id for service in conf.services if service.is_deferred}
+    for service in conf.services:
+        for required in service.supervision.requires:
+            if required.service_id in deferred and service.id not in deferred:
+                faults.warn(
+                    f'waits for "{required.service_id}", which is deferred',
+                    "it starts when a transition, a command or a schedule has started that one",
+                    line=required.line,
+                    element=f"TaskService[{service.id}]/supervision/requires",
+                )
+
+
 def _say(transition: Transition) -> str:
     return f"{transition.trigger} -> {transition.action} {', '.join(transition.call)}"
-
-
-def _line(service: ServiceSummary) -> str:
-    return f"{service.id}  {service.instance} ({service.service_name})"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -6,13 +6,15 @@ Knows the shapes of topics ``context`` and ``process``; must not know sockets.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from context_bus.config.faults import FaultList
 from context_bus.config.level import Level
 from context_bus.config.model import ContextConf, TaskServiceConf, Value
 from context_bus.config.node import MAX_DEPTH, TEXT_KEY, Node, illegal_character, is_name, value_of
 from context_bus.config.reader import Calls, read_context_node, read_service
+from context_bus.config.requirements import check_instance_ids, check_requirements
+from context_bus.config.supervision import Supervision
 from context_bus.config.tree import context_node, service_node
 from context_bus.errors import Fault
 
@@ -83,7 +85,7 @@ def examine_image(image: Mapping[str, object], source: str = MESSAGE) -> Context
     for place, item in enumerate(_service_images(image.get("TaskService")), 1):
         own = FaultList(source)
         node = image_node("TaskService", item, own)
-        service = read_service(node, own, calls, place)
+        service = read_service(node, own, calls, place, conf.defaults)
         if not own.faults:
             services.append(service)
             continue
@@ -93,17 +95,9 @@ def examine_image(image: Mapping[str, object], source: str = MESSAGE) -> Context
                 f"{MAX_REJECTED} services are faulty, the rest was not looked at", element="TaskService"
             )
             break
-    whole = ContextConf(
-        conf.front_end_endpoint,
-        conf.backend_endpoint,
-        conf.front_bind,
-        conf.backend_bind,
-        conf.task_log_name,
-        conf.context_id,
-        tuple(services),
-        conf.file,
-    )
-    return ContextImage(whole, tuple(rejected), faults.sorted_faults())
+    check_requirements(services, faults)
+    check_instance_ids(services, faults)
+    return ContextImage(replace(conf, services=tuple(services)), tuple(rejected), faults.sorted_faults())
 
 
 def service_from_image(image: Mapping[str, object], source: str = MESSAGE) -> TaskServiceConf:
@@ -128,16 +122,17 @@ def service_to_image(
         action: What the message asks of it.
         transaction: Its transaction.
     """
-    return _image(service_node(conf, action=action, transaction=transaction), conf)
+    return _image(service_node(conf, action=action, transaction=transaction, brief=False), conf)
 
 
 def context_to_image(conf: ContextConf) -> dict[str, Value]:
     """Make the ``configuration`` of a context message; ``TaskService`` is always a list.
 
-    The headers of its services hold neither id nor transaction, as in a file.
+    Each service says itself how it is kept, since a receiver may take one without its siblings. The
+    headers hold neither id nor transaction, as in a file.
     """
-    image = _mapping(value_of(context_node(conf)))
-    image["TaskService"] = [_image(service_node(service), service) for service in conf.services]
+    image = _mapping(value_of(context_node(replace(conf, services=(), defaults=Supervision()))))
+    image["TaskService"] = [_image(service_node(each, brief=False), each) for each in conf.services]
     return image
 
 

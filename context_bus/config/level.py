@@ -21,12 +21,14 @@ class Level:
         node: The element.
         path: Its path for messages, without the root.
         faults: Where faults go.
+        strict: What nobody asks for is a fault, here and below; for elements that no file of old has.
     """
 
-    def __init__(self, node: Node, path: str, faults: FaultList) -> None:
+    def __init__(self, node: Node, path: str, faults: FaultList, *, strict: bool = False) -> None:
         self.node = node
         self.path = path
         self.faults = faults
+        self.strict = strict
         self._asked: list[str] = []
         self._parts: dict[str, list[Node]] = {}
         for child in node.children:
@@ -96,24 +98,29 @@ class Level:
         if found:
             return found[0]
         stand_in = Node(name, file=self.node.file, line=self.node.line)
-        return Level(stand_in, self.at(name), self.faults)
+        return Level(stand_in, self.at(name), self.faults, strict=self.strict)
 
     def children(self, name: str) -> list[Level]:
         """All elements of one name."""
         self._asked.append(name)
         if name in self.node.attributes:
             self.fault("", f'"{name}" is an element, not an attribute', f"write <{name}>...</{name}>")
-        return [Level(node, self.at(name), self.faults) for node in self._named(name)]
+        return [Level(node, self.at(name), self.faults, strict=self.strict) for node in self._named(name)]
 
     def finish(self, homes: Mapping[str, str] | None = None) -> None:
         """Report every part that was not asked for.
 
         Args:
             homes: For names that belong elsewhere, where: such a part is a fault, since what it says
-                would be lost silently. Others only cause a warning, as files of old may have them.
+                would be lost silently. Others only cause a warning, as files of old may have them, unless
+                the level is strict.
         """
         if self.node.text and self._asked:
-            self.warn("", f'the text "{self.node.text[:40]}" beside its elements is ignored', "remove it")
+            text = f'the text "{self.node.text[:40]}"'
+            if self.strict:
+                self.fault("", f"{text} has no meaning here", f"known here: {self._known()}")
+            else:
+                self.warn("", f"{text} beside its elements is ignored", "remove it")
         unknown = self.unknown()
         if len(unknown) > MAX_UNKNOWN:
             self.fault("", f"{len(unknown)} unknown names, {', '.join(unknown[:3])} and so on")
@@ -126,8 +133,10 @@ class Level:
                 self.fault(name, f"<{name}> does not belong here", f"move it into <{homes[name]}>")
             elif near:
                 self.fault(name, f'unknown name "{name}"', f'remove it, "{near}" is there already')
+            elif self.strict:
+                self.fault(name, f'unknown name "{name}"', f"known here: {self._known()}")
             else:
-                self.warn(name, "unknown, ignored", f"known here: {', '.join(dict.fromkeys(self._asked))}")
+                self.warn(name, "unknown, ignored", f"known here: {self._known()}")
 
     def settle(self, names: Iterable[str]) -> None:
         """Take parts as asked for: the caller has judged them."""
@@ -137,6 +146,9 @@ class Level:
         """Names of the parts that nobody asked for so far."""
         asked = set(self._asked)
         return [name for name in self._names() if name not in asked]
+
+    def _known(self) -> str:
+        return ", ".join(dict.fromkeys(self._asked))
 
     def _names(self) -> list[str]:
         return list(dict.fromkeys([*self.node.attributes, *self._parts]))
@@ -151,5 +163,8 @@ class Level:
             return False
         for attribute in node.attributes:
             place = self.at(f"{node.tag}/@{attribute}")
-            self.faults.warn("unknown, ignored", line=node.line, element=place)
+            if self.strict:
+                self.faults.fault(f'unknown name "{attribute}"', "remove it", line=node.line, element=place)
+            else:
+                self.faults.warn("unknown, ignored", line=node.line, element=place)
         return True

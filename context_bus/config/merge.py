@@ -68,14 +68,20 @@ def _is_there(root: Node, service: TaskServiceConf, faults: FaultList) -> bool:
             continue
         if _part(node, "instance") == service.instance:
             return True
-        message = f'the id "{service.id}" is taken by the instance "{_part(node, "instance")}"'
+        message = f'the id "{service.id}" is taken by {_who(_part(node, "instance"))}'
         element = f"TaskService[{service.id}]"
-        faults.fault(message, f"give {service.instance} another id", line=node.line, element=element)
+        faults.fault(
+            message, f"give {service.instance or 'the command'} another id", line=node.line, element=element
+        )
     return False
 
 
 def _part(node: Node, name: str) -> str:
     return node.attributes.get(name) or next((child.text for child in node.named(name)), "")
+
+
+def _who(instance: str) -> str:
+    return f'the instance "{instance}"' if instance else "a command"
 
 
 def _insert(data: bytes, node: Node) -> bytes:

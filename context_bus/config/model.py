@@ -73,8 +73,9 @@ class TaskServiceConf:
 
     Args:
         id: Unique id within the context, e.g. ``ts_100``.
-        instance: Directory and class stem: ``<location>/<instance>/Service<instance>.py``.
-        service_type: Process or thread.
+        instance: Directory and class stem: ``<location>/<instance>/Service<instance>.py``; empty if a
+            command names none.
+        service_type: Process, thread, or any program.
         topic: Always ``process``.
         description: For people.
         service_name: The name messages are matched on; several services may share one.
@@ -82,8 +83,10 @@ class TaskServiceConf:
         transitions: In order of `Trigger`, those of one trigger as written; empty ones are left out.
         configuration: Every child of ``configuration`` in document order, location and
             device_action included.
-        command: Program and arguments of a service of type ``Command``; empty for the other types.
-        supervision: How it is kept.
+        command: Program and arguments of a service of type ``Command``; empty for the other types. A
+            program without a slash is looked up in ``PATH``, a relative one starts at the working
+            directory of the process.
+        supervision: How it is kept, what the context says of all its services included.
         line: Line of the element in its file, 0 if it has none.
     """
 
@@ -124,6 +127,9 @@ class ContextConf:
 
     Endpoints cross on purpose: publishers connect to ``backend_endpoint``, which the forwarder binds
     as ``front_bind``; listeners connect to ``front_end_endpoint``, bound as ``backend_bind``.
+
+    What ``defaults`` says of all services stands in the ``supervision`` of each already: it only lets a
+    file be written as short as it was read.
     """
 
     front_end_endpoint: str
@@ -134,6 +140,7 @@ class ContextConf:
     context_id: str = DEFAULT_CONTEXT_ID
     services: tuple[TaskServiceConf, ...] = ()
     file: str = field(default="", compare=False)
+    defaults: Supervision = field(default_factory=Supervision, compare=False)
 
     def service(self, service_id: str) -> TaskServiceConf | None:
         """The service with this id, or None."""

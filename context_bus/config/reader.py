@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from context_bus.config.address import Address, parse_address
 from context_bus.config.faults import FaultList, did_you_mean, nearest
+from context_bus.config.inheritance import applicable
 from context_bus.config.level import MAX_UNKNOWN, Level
 from context_bus.config.model import (
     DEFAULT_CONTEXT_ID,
@@ -26,6 +27,10 @@ from context_bus.config.model import (
     Value,
 )
 from context_bus.config.node import Node, value_of
+from context_bus.config.requirements import check_instance_ids, check_requirements
+from context_bus.config.supervision import Supervision
+from context_bus.config.supervision_reader import OWN_PARTS, SHARED_PARTS, read_defaults, read_supervision
+from context_bus.config.targets import read_command
 
 #: Elements that carry meaning in one place only, and that place.
 HOMES = {
@@ -37,13 +42,18 @@ HOMES = {
     "service_name": "header",
     "content": "message",
     "configuration": "content",
+    "supervision": "TaskService",
 } | {str(trigger): "state" for trigger in Trigger}
+#: The same besides for a service and its task: there, what a supervision holds was meant for it.
+SERVICE_HOMES = HOMES | dict.fromkeys((*SHARED_PARTS, *OWN_PARTS), "supervision") | {"command": "TaskService"}
 #: Words that address something else than one service.
 RESERVED_NAMES = frozenset({"all", "context", "state"})
 #: Every state type that has a meaning; any other one defers the service just the same.
 STATE_TYPES = ("on_start", "start_now", "on_update", "on_fail", "on_exit")
 
 _ID = re.compile(r"[^\s,@/]+")
+#: The end of an id that is that of one of several instances.
+_INSTANCE = re.compile(r"(?P<stem>.*)#[0-9]+")
 
 
 @dataclass(slots=True)
@@ -91,24 +101,36 @@ def read_context_node(node: Node, faults: FaultList, *, partial: bool = False) -
     log_name = read_name("TaskLogName")
     context_id = level.text("ContextID", "" if partial else DEFAULT_CONTEXT_ID)
     calls = Calls(on_wire=partial)
-    services = read_services(level, calls)
-    level.finish(HOMES)
+    defaults = read_defaults(level)
+    services = read_services(level, calls, defaults)
+    level.finish(SERVICE_HOMES)
+    check_requirements(services, faults, None if partial else calls.defined)
+    check_instance_ids(services, faults)
     if not partial:
         calls.check(faults)
         if not calls.defined:
             level.warn("", "no <TaskService>: this context has nothing to run")
     return ContextConf(
-        *endpoints, task_log_name=log_name, context_id=context_id, services=services, file=node.file
+        *endpoints,
+        task_log_name=log_name,
+        context_id=context_id,
+        services=services,
+        file=node.file,
+        defaults=defaults,
     )
 
 
-def read_services(level: Level, calls: Calls) -> tuple[TaskServiceConf, ...]:
+def read_services(level: Level, calls: Calls, defaults: Supervision) -> tuple[TaskServiceConf, ...]:
     """Read every ``TaskService`` of a context; an empty one, as on the wire, is none."""
     found = [part for part in level.children("TaskService") if not part.node.is_leaf or part.node.text]
-    return tuple(read_service(part.node, level.faults, calls, place) for place, part in enumerate(found, 1))
+    return tuple(
+        read_service(part.node, level.faults, calls, place, defaults) for place, part in enumerate(found, 1)
+    )
 
 
-def read_service(node: Node, faults: FaultList, calls: Calls, place: int = 1) -> TaskServiceConf:
+def read_service(
+    node: Node, faults: FaultList, calls: Calls, place: int = 1, defaults: Supervision | None = None
+) -> TaskServiceConf:
     """Read one ``TaskService`` element.
 
     Args:
@@ -116,26 +138,29 @@ def read_service(node: Node, faults: FaultList, calls: Calls, place: int = 1) ->
         faults: Where faults go.
         calls: Where its id and the ids it calls go.
         place: Its place among its siblings, for messages while its id is not known.
+        defaults: What its context says of how all services are kept.
     """
     given = Level(node, "", FaultList("")).text("id")
     level = Level(node, f"TaskService[{given or place}]", faults)
     service_id = read_id(level, "id", calls)
-    instance = level.required("instance", "it names the directory and class of the service")
-    check_identifier(level, "instance", instance)
+    service_type = read_service_type(level)
+    is_command = service_type is ServiceType.COMMAND
+    instance = _read_instance(level, is_command)
     topic = level.text("topic", PROCESS_TOPIC)
     if topic != PROCESS_TOPIC:
         level.fault("topic", f'"{topic}" is not a topic for services', f'write "{PROCESS_TOPIC}"')
-    service_type = read_service_type(level)
+    command = _read_program(level, is_command)
+    supervision = read_supervision(level, applicable(defaults or Supervision(), service_type), service_type)
     task = level.child("Task")
-    if "Task" not in level:
+    if "Task" not in level and not is_command:
         level.fault("", "<Task> is missing", "it holds the message and the state of the service")
-        level.finish(HOMES)
-        return TaskServiceConf(service_id, instance, "", line=node.line)
+        level.finish(SERVICE_HOMES)
+        return TaskServiceConf(service_id, instance, "", supervision=supervision, line=node.line)
     description = task.text("description")
-    service_name, configuration = _read_message(task, calls)
+    service_name, configuration = _read_message(task, calls, service_id if is_command else "")
     state_type, transitions = _read_state(task, calls)
-    task.finish(HOMES)
-    level.finish(HOMES)
+    task.finish(SERVICE_HOMES)
+    level.finish(SERVICE_HOMES)
     return TaskServiceConf(
         id=service_id,
         instance=instance,
@@ -146,8 +171,30 @@ def read_service(node: Node, faults: FaultList, calls: Calls, place: int = 1) ->
         state_type=state_type,
         transitions=transitions,
         configuration=configuration,
+        command=command,
+        supervision=supervision,
         line=node.line,
     )
+
+
+def _read_instance(level: Level, is_command: bool) -> str:
+    if is_command:
+        instance = level.text("instance")
+    else:
+        instance = level.required("instance", "it names the directory and class of the service")
+    check_identifier(level, "instance", instance)
+    return instance
+
+
+def _read_program(level: Level, is_command: bool) -> tuple[str, ...]:
+    """Read the program of a service that is one; of the others it is a fault."""
+    command = read_command(level)
+    if is_command and "command" not in level:
+        level.fault("", "<command> is missing", "write <command>program argument</command>")
+    if not is_command and "command" in level:
+        remedy = f'write serviceType="{ServiceType.COMMAND}", or remove it'
+        level.fault("command", "only a service of type Command runs a program", remedy)
+    return command
 
 
 def read_id(level: Level, name: str, calls: Calls) -> str:
@@ -159,6 +206,9 @@ def read_id(level: Level, name: str, calls: Calls) -> str:
         level.fault(name, f'"{service_id}" is not an id', "leave out blanks, commas, slashes and @")
     if service_id in RESERVED_NAMES:
         level.fault(name, f'"{service_id}" is reserved in commands', "choose another id")
+    if not calls.on_wire and (found := _INSTANCE.fullmatch(service_id)):
+        remedy = "choose an id that does not end in # and a number"
+        level.fault(name, f'"{service_id}" is how an instance of "{found["stem"]}" is called', remedy)
     if service_id in calls.defined:
         first = calls.defined[service_id]
         where = f" by the service in line {first}" if first else ""
@@ -179,7 +229,8 @@ def read_service_type(level: Level) -> ServiceType:
     if text in list(ServiceType):
         return ServiceType(text)
     level.fault("serviceType", f'"{text}" is not a service type', did_you_mean(text, list(ServiceType)))
-    return ServiceType.PROCESS
+    # Taken for what was meant, so that the rest is not judged by the rules of another type.
+    return ServiceType(nearest(text, list(ServiceType)) or ServiceType.PROCESS)
 
 
 def check_service_name(level: Level, name: str, text: str) -> None:
@@ -233,17 +284,19 @@ def _split_ids(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in ids if part))
 
 
-def _read_message(task: Level, calls: Calls) -> tuple[str, dict[str, Value]]:
-    if "message" not in task:
+def _read_message(task: Level, calls: Calls, default_name: str) -> tuple[str, dict[str, Value]]:
+    """Read the message of a service; without a default its name is required."""
+    if "message" not in task and not default_name:
         task.fault("", "<message> is missing", "it holds header/service_name and content/configuration")
     message = task.child("message")
     header, content = message.child("header"), message.child("content")
     action = header.text("action")
     if action and action not in list(Action) and not calls.on_wire:
         header.fault("action", f'unknown action "{action}"', did_you_mean(action, list(Action)))
-    service_name = ""
-    if "message" in task:
+    service_name = header.text("service_name", default_name)
+    if "message" in task and not default_name:
         service_name = header.required("service_name", "messages find the service by it")
+    if "message" in task:
         check_service_name(header, "service_name", service_name)
     for name in ("service_id", "transaction", "service_transaction"):
         header.text(name)

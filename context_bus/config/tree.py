@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from context_bus.config.inheritance import applicable
 from context_bus.config.model import (
     Action,
     ContextConf,
     MetaConf,
     MetaService,
+    ServiceType,
     TaskServiceConf,
     TaskType,
     Transition,
     Trigger,
 )
 from context_bus.config.node import Node, nodes_of
+from context_bus.config.supervision import Supervision
+from context_bus.config.supervision_tree import command_nodes, supervision_nodes
 
 
 def context_node(conf: ContextConf, *, all_triggers: bool = True) -> Node:
-    """The ``Context`` element of a configuration."""
+    """The ``Context`` element of a configuration, as in a file."""
     fields = {
         "FrontEndEndpoint": conf.front_end_endpoint,
         "BackendEndpoint": conf.backend_endpoint,
@@ -27,8 +31,11 @@ def context_node(conf: ContextConf, *, all_triggers: bool = True) -> Node:
         "ContextID": conf.context_id,
         "TaskLogName": conf.task_log_name,
     }
-    services = (service_node(service, all_triggers=all_triggers) for service in conf.services)
-    return Node("Context", children=(*_leaves(fields), *services))
+    defaults = supervision_nodes(conf.defaults, Supervision())
+    services = (
+        service_node(service, all_triggers=all_triggers, defaults=conf.defaults) for service in conf.services
+    )
+    return Node("Context", children=(*_leaves(fields), *defaults, *services))
 
 
 def service_node(
@@ -37,6 +44,8 @@ def service_node(
     action: str = Action.START,
     transaction: str | None = None,
     all_triggers: bool = True,
+    defaults: Supervision | None = None,
+    brief: bool = True,
 ) -> Node:
     """The ``TaskService`` element of a service.
 
@@ -46,6 +55,8 @@ def service_node(
         transaction: Put into the header together with the service id, as on the wire; None leaves
             both out, as in a file.
         all_triggers: Also write the triggers that have no transition, as empty elements.
+        defaults: What its context says of all services, and it need not repeat.
+        brief: Leave out what a command need not say, as in a file; receivers expect it on the wire.
     """
     header = {"action": str(action)}
     if transaction is not None:
@@ -68,7 +79,27 @@ def service_node(
         "serviceType": str(conf.service_type),
         "topic": conf.topic,
     }
-    return Node("TaskService", attributes=attributes, children=(task,))
+    is_command = brief and conf.service_type is ServiceType.COMMAND
+    if is_command and not conf.instance:
+        del attributes["instance"]
+    tasks = () if is_command and _is_plain(conf) else (task,)
+    supervision = supervision_nodes(
+        conf.supervision, applicable(defaults or Supervision(), conf.service_type)
+    )
+    children = (*command_nodes(conf.command), *tasks, *supervision)
+    return Node("TaskService", attributes=attributes, children=children)
+
+
+def _is_plain(conf: TaskServiceConf) -> bool:
+    """Whether the task of a command says nothing that is not so without it."""
+    plain = TaskServiceConf(conf.id, conf.instance, conf.id)
+    return (conf.service_name, conf.description, conf.state_type, conf.transitions, conf.configuration) == (
+        plain.service_name,
+        plain.description,
+        plain.state_type,
+        plain.transitions,
+        plain.configuration,
+    )
 
 
 def meta_node(conf: MetaConf) -> Node:

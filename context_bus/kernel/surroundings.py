@@ -11,7 +11,8 @@ class Surroundings:
     """What the process of a service runs in; whatever is empty or None is inherited.
 
     Args:
-        cwd: Working directory; in a context file relative to that file.
+        cwd: Working directory; in a context file relative to the directory of that file, which it also
+            is if nothing else is said.
         env: Environment variables besides the inherited ones.
         user: Name or number.
         group: Name or number; that of the user if only a user is given.

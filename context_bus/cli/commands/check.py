@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from context_bus.config.check import Report
+    from context_bus.config.model import ContextConf, TaskServiceConf
+    from context_bus.config.report import Report
+    from context_bus.errors import Fault
+
+    #: Looks at one service of a context on this machine, and tells what will not work here.
+    Look = Callable[[ContextConf, TaskServiceConf], Iterable[Fault]]
+
+#: What is looked at besides the file itself: users, programs, limits. Each gives further faults of a service.
+LOOKS: tuple[Look, ...] = ()
 
 #: Exit code if any file has a fault: that of a configuration error.
 EXIT_FAULTS = 2
@@ -22,7 +32,8 @@ EXIT_FAULTS = 2
 def command(context: click.Context, files: tuple[str, ...], as_json: bool) -> None:
     """Check context files and service lists without starting anything.
 
-    Prints one line for every fault and warning, with file and line, and what a usable file defines.
+    Prints one line for every fault and warning, with file and line, and what a usable file defines: the
+    order of starts, how each service is kept, when schedules come due.
     Exits with 2 if any file has a fault.
 
     \b
@@ -32,7 +43,8 @@ def command(context: click.Context, files: tuple[str, ...], as_json: bool) -> No
     """
     from context_bus.config.check import check_file
 
-    reports = [check_file(file) for file in files]
+    now = time.time()
+    reports = [look_further(check_file(file, now=now), LOOKS) for file in files]
     if as_json:
         click.echo(json.dumps([_document(report) for report in reports], indent=2))
     else:
@@ -40,6 +52,16 @@ def command(context: click.Context, files: tuple[str, ...], as_json: bool) -> No
             _print(report)
     if not all(report.is_usable for report in reports):
         context.exit(EXIT_FAULTS)
+
+
+def look_further(report: Report, looks: Iterable[Look]) -> Report:
+    """Add to a report what the machine says of each service of a usable context."""
+    context = report.context
+    if context is None or not report.is_usable:
+        return report
+    return report.with_faults(
+        fault for service in context.services for look in looks for fault in look(context, service)
+    )
 
 
 def _print(report: Report) -> None:
@@ -52,4 +74,6 @@ def _print(report: Report) -> None:
 
 
 def _document(report: Report) -> dict[str, object]:
-    return {**asdict(report), "usable": report.is_usable}
+    document = asdict(replace(report, context=None))
+    del document["context"]
+    return {**document, "usable": report.is_usable}
