@@ -128,8 +128,9 @@ def parse_signal(text: str) -> str:
     name = text.upper()
     name = name if name.startswith("SIG") else f"SIG{name}"
     if name not in signal.Signals.__members__:
-        near = nearest(name, signal.Signals.__members__, LOOSE_LIKENESS)
-        guess = f'did you mean "{near}"?' if near else "expected a name such as SIGTERM, SIGINT or SIGQUIT"
+        known = [each.removeprefix("SIG") for each in signal.Signals.__members__]
+        near = nearest(name.removeprefix("SIG"), known, LOOSE_LIKENESS)
+        guess = f'did you mean "SIG{near}"?' if near else "expected a name such as SIGTERM, SIGINT or SIGQUIT"
         raise ValueError(f'"{text}" is no signal: {guess}')
     if name in SUSPENDING:
         raise ValueError(

@@ -106,6 +106,7 @@ def _inner(level: Level) -> Level:
 
 def _read_parts(level: Level, base: Supervision, service_type: ServiceType | None) -> Supervision:
     """Read what contexts and services have in common; no type is that of a context."""
+    level.settle(SHARED_PARTS)
     is_python = service_type not in {None, ServiceType.COMMAND}
     return replace(
         base,

@@ -145,3 +145,22 @@ def faults_of(read: Callable[[], object]) -> tuple[Fault, ...]:
 def context_faults(text: str, file: str = "c.xml") -> tuple[Fault, ...]:
     """The faults of a context file."""
     return faults_of(lambda: parse_context(text.encode(), file))
+
+
+#: Endpoints that need no --insecure.
+LOCAL_HEAD = HEAD.replace("tcp://*", "tcp://127.0.0.1")
+
+
+def kept(inner: str, service_id: str = "ts_1", service_type: str = "Process") -> str:
+    """A service with a ``<supervision>`` of these elements; a command runs ``sleep 5``."""
+    task = "<Task><message><header><service_name>n</service_name></header></message></Task>"
+    begin = f'<TaskService id="{service_id}" serviceType="{service_type}"'
+    begin += "><command>sleep 5</command>" if service_type == "Command" else f' instance="Some">{task}'
+    return f"{begin}\n<supervision>{inner}</supervision></TaskService>\n"
+
+
+def kept_context(*services: str, defaults: str = "") -> str:
+    """A context of such services, with elements that hold for all of them."""
+    return context(
+        *services, head=LOCAL_HEAD + (f"<supervision>{defaults}</supervision>\n" if defaults else "")
+    )
