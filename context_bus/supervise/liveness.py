@@ -9,7 +9,7 @@ import math
 
 from context_bus.config.supervision import Liveness, LivenessKind
 
-#: Periods without a heartbeat after which it is lost: one that is late is no reason, two that are missing are.
+#: Periods without a heartbeat after which it is lost: one that is late is no reason, two missing ones are.
 SILENCE = 2.5
 #: Periods between two looks beyond which it was the onlooker who was away.
 ABSENCE = 2.0

@@ -182,7 +182,6 @@ class Restarts:
         if conf.max_restarts <= 0:
             told = f"fatal: ended with {how}, and max_restarts is {conf.max_restarts}"
         else:
-            # The first start of the series is no restart, but whoever reads the log counts it.
             told = (
                 f"fatal: restarted {len(self._starts)} times within {conf.window:g} s, "
                 f"last ended with {how} after {ending.uptime:.3g} s"
