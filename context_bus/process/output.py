@@ -125,6 +125,7 @@ class Outputs:
             second = first if is_shared else self._end_for(name, stderr, 2, ours)
         except OSError as error:
             Pipes(-1, -1, ours).close()
+            self.release(name)
             raise ProcessError(
                 f"cannot make a pipe for the output of {name}: {error.strerror}; see `ulimit -n`"
             ) from error
