@@ -131,3 +131,57 @@ class CommandFailed(ContextError):
 
 class CommandTimeout(ContextError):
     """The outcome of a command was not known in time."""
+
+
+# -- store ---------------------------------------------------------------------------------------
+
+
+class StoreError(ContextBusError):
+    """What a provider remembers cannot be read, kept or owned."""
+
+    exit_code = 9
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a later version, whose tables this one does not know.
+
+    Args:
+        where: The store, without a password.
+        component: Whose tables.
+        found: Version of the tables.
+        known: Highest version that this program knows.
+    """
+
+    def __init__(self, where: str, component: str, found: int, known: int) -> None:
+        self.where, self.component, self.found, self.known = where, component, found, known
+        super().__init__(where, component, found, known)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where} was written by a newer context_bus (schema {self.found} of {self.component}, "
+            f"this one knows {self.known}); upgrade, or start with --fresh in another --state"
+        )
+
+
+class StoreLocked(StoreError):
+    """Another provider owns the state of this context.
+
+    Args:
+        file: The context file as the user gave it.
+        pid: The other provider; 0 if it is not known.
+        since: When it began, as people read it; may be empty.
+    """
+
+    def __init__(self, file: str, pid: int = 0, since: str = "") -> None:
+        self.file, self.pid, self.since = file, pid, since
+        super().__init__(file, pid, since)
+
+    def __str__(self) -> str:
+        who = f"process {self.pid}" if self.pid else "another process"
+        since = f" (since {self.since})" if self.since else ""
+        remedy = f"stop it with `kill {self.pid}`" if self.pid else "stop it first"
+        return f"{self.file}: {who} already provides this context{since}; {remedy}"
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached, read or written just now, or not at all."""

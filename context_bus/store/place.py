@@ -1,0 +1,106 @@
+"""Where the state of one context file lives on disk. Knows paths only; must not know what is in them.
+
+Beside the file by default, so that it moves with its project; elsewhere under a name that no other file
+has, since one ``CONTEXT_BUS_STATE`` may serve every project of a user.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from context_bus.errors import StoreUnavailable
+
+#: Directory beside the context file that holds the state of every context file there.
+HOME = ".context_bus"
+#: Bytes of the longest path that a Unix socket can be bound to (108 with the closing zero).
+LONGEST_SOCKET = 107
+#: Only the owner: messages and configurations of services are nobody else's business.
+_MODE = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The directory that belongs to one context file.
+
+    Args:
+        file: The context file as the user gave it, for messages.
+        directory: Absolute path of the directory.
+    """
+
+    file: str
+    directory: Path
+
+    @property
+    def store(self) -> Path:
+        """The database."""
+        return self.directory / "store.sqlite"
+
+    @property
+    def lock(self) -> Path:
+        """What the provider holds as long as it lives."""
+        return self.directory / "lock"
+
+    @property
+    def logs(self) -> Path:
+        """What services write."""
+        return self.directory / "logs"
+
+    def socket(self, name: str) -> Path:
+        """The path of a socket.
+
+        Raises:
+            StoreUnavailable: No socket can have a path that long.
+        """
+        path = self.directory / name
+        length = len(os.fsencode(path))
+        if length > LONGEST_SOCKET:
+            raise StoreUnavailable(
+                f"{self.file}: the path of a socket may have {LONGEST_SOCKET} bytes, {path} has {length}; "
+                "keep the state in a shorter directory with --state DIR"
+            )
+        return path
+
+
+def place_of(file: str | Path, state: str | Path = "") -> Place:
+    """Tell where the state of a context file belongs; touches no disk but to resolve directories.
+
+    Args:
+        file: The context file. Links in its directory are resolved, the file itself may be one: mounted
+            configurations change the target of such a link with every update.
+        state: Directory that holds the state of any number of context files; empty stands for
+            ``.context_bus`` beside the file.
+    """
+    path = Path(file)
+    real = path.absolute().parent.resolve() / path.name
+    if not str(state):
+        return Place(str(file), real.parent / HOME / real.name)
+    mark = hashlib.sha256(os.fsencode(real)).hexdigest()[:8]
+    return Place(str(file), Path(state).absolute() / f"{real.name}-{mark}")
+
+
+def prepare(place: Place) -> None:
+    """Make the directory, for its owner only, unless it is there.
+
+    Raises:
+        StoreUnavailable: It cannot be made or written; says where to keep the state instead.
+    """
+    home = place.directory.parent
+    try:
+        if home.name == HOME and not home.exists():
+            home.mkdir(mode=_MODE, exist_ok=True)
+            (home / ".gitignore").write_text("*\n")
+        place.directory.mkdir(mode=_MODE, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(place, error.strerror or str(error)) from error
+    if not os.access(place.directory, os.W_OK | os.X_OK):
+        raise _unusable(place, "not writable")
+
+
+def _unusable(place: Place, reason: str) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"{place.file}: its state cannot be kept in {place.directory}: {reason}; "
+        "keep it elsewhere with --state DIR"
+    )
