@@ -6,12 +6,13 @@ import gc
 import os
 import threading
 from collections.abc import Iterator
-from multiprocessing import forkserver, resource_tracker
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from context_bus.process import spawn
 from context_bus.testing.wait import wait_until
 
 #: Kinds of descriptors that belong to something that runs; files are the business of whoever opens them.
@@ -29,21 +30,23 @@ class Resources(NamedTuple):
 
 
 def helpers() -> set[int]:
-    """Processes that multiprocessing keeps for the life of the interpreter."""
-    pids = (
-        getattr(resource_tracker._resource_tracker, "_pid", None),
-        getattr(forkserver._forkserver, "_forkserver_pid", None),  # type: ignore[attr-defined]
-    )
+    """Processes that are there for the life of the interpreter, or until they are shut down."""
+    guardian = spawn.guardian()
+    pids = (getattr(resource_tracker._resource_tracker, "_pid", None), guardian and guardian.pid)
     return {pid for pid in pids if pid}
 
 
 def kept_descriptors() -> set[int]:
-    """Their pipes."""
-    fds = (
-        getattr(resource_tracker._resource_tracker, "_fd", None),
-        getattr(forkserver._forkserver, "_forkserver_alive_fd", None),  # type: ignore[attr-defined]
-    )
+    """Our ends of their pipes and sockets."""
+    guardian = spawn.guardian()
+    fds = (getattr(resource_tracker._resource_tracker, "_fd", None), guardian and guardian.fileno())
     return {fd for fd in fds if fd is not None}
+
+
+def kept_threads() -> set[threading.Thread]:
+    """Threads that hear them."""
+    guardian = spawn.guardian()
+    return {guardian.thread} if guardian else set()
 
 
 def current() -> Resources:
@@ -70,7 +73,7 @@ def leaked(before: Resources) -> str:
     now = current()
     kept = kept_descriptors()
     children = now.children - before.children - helpers()
-    threads = [thread.name for thread in now.threads - before.threads]
+    threads = [thread.name for thread in now.threads - before.threads - kept_threads()]
     opened = sorted(now.descriptors - before.descriptors)
     descriptors = [f"{fd} -> {target}" for fd, target in opened if fd not in kept]
     parts = {"processes": sorted(children), "threads": threads, "descriptors": descriptors}

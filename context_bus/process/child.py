@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import threading
+from collections.abc import Callable
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
+from typing import Protocol
 
 from context_bus.process.tree import Identity
 
-#: Environment variable by which what a child started is known to be its own, even as a daemon.
-MARK = "CONTEXT_BUS_PROCESS"
+#: Exit code of a child whose guardian was killed: nobody is left who could know better.
+UNKNOWN = 255
 
 
-def mark_of(identity: Identity) -> str:
-    """The value of ``MARK`` for all that one child starts."""
-    return f"{identity.pid}.{identity.ticks}"
+class Custodian(Protocol):
+    """Who has a child reaped, and holds its descriptors."""
+
+    def take(self, number: int, name: str) -> int | None:
+        """A copy of a descriptor that is held for a child; None if there is none of that name."""
+
+    def drop(self, number: int, name: str) -> None:
+        """Hold a descriptor no longer."""
+
+    def collect(self, number: int) -> None:
+        """Forget a child that has ended, with all that is held for it."""
 
 
 class Child:
@@ -24,21 +35,37 @@ class Child:
 
     Args:
         name: For messages and logs.
-        process: What multiprocessing knows of it.
-        channel: Our end of its channel.
         identity: Pid and start time.
+        channel: Our end of its channel; None for a program, which has none.
+        custodian: Who reaps it.
+        number: Its name there.
+        note: What was written on it when it was started, by us or by the owner before.
+        held: Names of descriptors that are held for it.
     """
 
     def __init__(
-        self, name: str, process: ForkServerProcess, channel: Connection, identity: Identity
+        self,
+        name: str,
+        identity: Identity,
+        channel: Connection | None,
+        custodian: Custodian,
+        number: int,
+        note: str = "",
+        held: tuple[str, ...] = (),
     ) -> None:
         self.name = name
-        self.channel = channel
         self.identity = identity
-        self._process = process
+        #: Our end of the channel; that of a program is closed from the beginning.
+        self.channel = channel or _closed_connection()
+        self.note = note
+        self.held = held
+        self._custodian, self._number = custodian, number
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
         self._exitcode: int | None = None
-        self._exit: asyncio.Future[int] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._exits: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[int]]] = []
+        self._is_stopped = False
+        self._on_stopped: list[tuple[asyncio.AbstractEventLoop, Callable[[bool], None]]] = []
         self._closed = False
 
     def __repr__(self) -> str:
@@ -51,19 +78,17 @@ class Child:
         return self.identity.pid
 
     @property
-    def sentinel(self) -> int:
-        """A descriptor that becomes readable when the process has ended; `exited` is the easier way."""
-        return self._process.sentinel
-
-    @property
     def exitcode(self) -> int | None:
         """Exit code, the negative number of the signal that ended it, or None while it runs.
 
-        A child whose forkserver was killed has 255: nobody is left who could know better.
+        A child whose guardian was killed has 255: nobody is left who could know better.
         """
-        if self._exitcode is None and not self._closed:
-            self._exitcode = self._process.exitcode
         return self._exitcode
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a signal has stopped it, so that it exists but does nothing."""
+        return self._is_stopped and self._exitcode is None
 
     @property
     def signal_name(self) -> str:
@@ -81,26 +106,42 @@ class Child:
         """How the process ended, for people."""
         return f"killed by {self.signal_name}" if self.signal_name else f"exit code {self.exitcode}"
 
+    # -- waiting -------------------------------------------------------------------------------
+
     def exited(self) -> asyncio.Future[int]:
         """A future of the running loop that has the exit code as soon as the process has ended.
 
         All callers get the same one; do not cancel it (``asyncio.wait`` and ``shield`` do not).
         """
         loop = asyncio.get_running_loop()
-        if self._exit is None or self._loop is not loop:
-            self._loop = loop
-            self._exit = loop.create_future()
-            if self.exitcode is not None:
-                self._exit.set_result(self.exitcode)
-            else:
-                loop.add_reader(self.sentinel, self._note_exit)
-        return self._exit
+        with self._lock:
+            for known, future in self._exits:
+                if known is loop:
+                    return future
+            future = loop.create_future()
+            self._exits = [entry for entry in self._exits if not entry[0].is_closed()]
+            self._exits.append((loop, future))
+            if self._exitcode is not None:
+                future.set_result(self._exitcode)
+            return future
+
+    def on_stopped(self, callback: Callable[[bool], None]) -> None:
+        """Have the running loop call back: True when a signal stops the process, False when it goes on.
+
+        A process that is stopped already is told of at once.
+        """
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            self._on_stopped.append((loop, callback))
+            if self.is_stopped:
+                loop.call_soon(callback, True)
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Block until the process has ended or the time is over; returns the exit code or None."""
-        if self._exitcode is None:
-            self._process.join(timeout)
+        self._ended.wait(timeout)
         return self.exitcode
+
+    # -- belongings ----------------------------------------------------------------------------
 
     def messages(self) -> list[bytes]:
         """Take what the child has written on its channel so far, without waiting."""
@@ -110,8 +151,21 @@ class Child:
                 taken.append(self.channel.recv_bytes())
         return taken
 
+    def take(self, name: str) -> int | None:
+        """A copy of a descriptor that the guardian holds for the child; it belongs to the caller.
+
+        Returns:
+            None if none of that name is held.
+        """
+        return self._custodian.take(self._number, name)
+
+    def drop(self, name: str) -> None:
+        """Have the guardian hold a descriptor no longer."""
+        self.held = tuple(one for one in self.held if one != name)
+        self._custodian.drop(self._number, name)
+
     def close(self) -> None:
-        """Release the descriptors of a process that has ended; doing so again changes nothing.
+        """Release what belongs to a process that has ended; doing so again changes nothing.
 
         Raises:
             ValueError: The process still runs.
@@ -121,15 +175,43 @@ class Child:
         if self.exitcode is None:
             raise ValueError(f"process {self.pid} of {self.name} still runs; end it first")
         self._closed = True
-        if self._exit is not None and not self._exit.done() and self._loop is not None:
-            self._loop.remove_reader(self.sentinel)
         self.channel.close()
-        self._process.close()
+        self._custodian.collect(self._number)
 
-    def _note_exit(self) -> None:
-        assert self._loop is not None
-        assert self._exit is not None
-        self._loop.remove_reader(self.sentinel)
-        code = self.exitcode
-        if not self._exit.done():
-            self._exit.set_result(255 if code is None else code)
+    # -- for the thread that hears the guardian ------------------------------------------------
+
+    def note_exit(self, code: int) -> None:
+        """Take note of the end; from any thread."""
+        with self._lock:
+            if self._exitcode is not None:
+                return
+            self._exitcode = code
+            exits, self._on_stopped = list(self._exits), []
+        self._ended.set()
+        for loop, future in exits:
+            _call(loop, _settle, future, code)
+
+    def note_stopped(self, is_stopped: bool) -> None:
+        """Take note that a signal has stopped the process, or let it go on; from any thread."""
+        with self._lock:
+            self._is_stopped = is_stopped
+            listeners = list(self._on_stopped)
+        for loop, callback in listeners:
+            _call(loop, callback, is_stopped)
+
+
+def _call(loop: asyncio.AbstractEventLoop, callback: Callable[..., None], *arguments: object) -> None:
+    """Have a loop call back; one that is closed has nobody who waits."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(callback, *arguments)
+
+
+def _settle(future: asyncio.Future[int], code: int) -> None:
+    if not future.done():
+        future.set_result(code)
+
+
+def _closed_connection() -> Connection:
+    connection = Connection(os.open(os.devnull, os.O_RDONLY))
+    connection.close()
+    return connection

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from context_bus.process import tree
-from context_bus.process.child import MARK, Child, mark_of
+from context_bus.process.child import Child
+from context_bus.process.mark import MARK, mark_of
 
 _log = logging.getLogger(__name__)
 

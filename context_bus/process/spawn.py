@@ -1,166 +1,231 @@
-"""Start a Python function in a process of its own. Knows multiprocessing; must not know services.
+"""Start a function or a program in a process of its own. Knows guardians; must not know services.
 
-The processes are forked from one forkserver that has imported what all of them need. Each leads its
-own session, dies with the forkserver, and has a channel to tell its outcome on.
+All processes are forked from one guardian, which has imported what Python children need. Each leads its
+own session, dies with the guardian, and is reaped by it.
 """
 
 from __future__ import annotations
 
-import logging
-import multiprocessing
-import multiprocessing.forkserver
-import multiprocessing.process
+import contextlib
 import os
-import signal
-import sys
 import threading
-import types
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from context_bus.errors import ProcessError
-from context_bus.process import guardian, lifetime
-from context_bus.process.child import MARK, Child, mark_of
-from context_bus.process.tree import Identity, identify
+from context_bus.kernel.surroundings import Surroundings
+from context_bus.process.child import Child
+from context_bus.process.freight import Target, pack
+from context_bus.process.owner import Guardian, GuardianGone, Wish
 
-#: What runs in the child: the channel, then the arguments; returns the exit code.
-Target = Callable[..., int]
-
-#: What every child needs of multiprocessing and of us; the last freezes what was imported, and guards.
-_PRELOAD = ("multiprocessing.popen_forkserver", "context_bus.process.spawn", "context_bus.process.guarded")
-_multiprocessing = multiprocessing.get_context("forkserver")
-#: One spawn at a time: the main module is out of sight meanwhile.
-_lock = threading.Lock()
+#: How often a child is started anew because its guardian was killed meanwhile.
+_ATTEMPTS = 3
 
 
-def warm_up(preload: Sequence[str] = ()) -> None:
-    """Start the forkserver, if it is not running, without waiting for its imports.
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What an owner left behind.
 
     Args:
-        preload: Modules that all children need; they are imported once, in the forkserver. They count
-            for the first call in the life of a forkserver.
+        guardian: Pid of the guardian that kept it.
+        children: Those that run, and those that have ended since, in the order of their start.
     """
-    with _lock, _without_main():
-        multiprocessing.forkserver.set_forkserver_preload([*preload, *_PRELOAD])
-        multiprocessing.forkserver.ensure_running()
+
+    guardian: int
+    children: tuple[Child, ...]
 
 
-def spawn(name: str, target: Target, *args: object) -> Child:
-    """Start a child; returns as soon as it has a pid.
+class _Owned:
+    """The guardian of this process, and how to make the next one."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.guardian: Guardian | None = None
+        self.preload: tuple[str, ...] = ()
+        self.keep = ""
+
+    def living(self) -> Guardian:
+        """The guardian; a new one if there is none. The lock is held."""
+        if self.guardian is None or self.guardian.is_gone:
+            self.guardian = Guardian.launch(self.keep)
+            self._preload(self.guardian)
+        return self.guardian
+
+    def warm_up(self, preload: tuple[str, ...], keep: str) -> None:
+        """Have a guardian with these modules. The lock is held."""
+        self.preload = preload
+        if self.guardian is None or self.guardian.is_gone:
+            self.keep = keep
+            self.living()
+            return
+        if keep and keep != self.keep:
+            found = f"keeps processes at {self.keep}" if self.keep else "keeps nothing for others"
+            raise ProcessError(f"the guardian of this process {found}, not at {keep}; shut it down first")
+        self._preload(self.guardian)
+
+    def _preload(self, guardian: Guardian) -> None:
+        if self.preload:
+            with contextlib.suppress(GuardianGone):  # the next one will have them
+                guardian.preload(self.preload)
+
+
+_owned = _Owned()
+
+
+def _forget() -> None:
+    """Own nothing in a process that was forked from the owner: there is one owner only."""
+    global _owned
+    if _owned.guardian is not None:
+        _owned.guardian.abandon()
+    _owned = _Owned()  # its lock may have been held at the fork
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+def warm_up(preload: Sequence[str] = (), keep: str | None = None) -> None:
+    """Start the guardian, if it is not running, without waiting for it.
+
+    Args:
+        preload: Modules that all Python children need; they are imported once, in the guardian, when it
+            is idle or the first Python child is asked for.
+        keep: Path at which the next owner finds the guardian when this one is gone, in a directory that
+            exists; None: all ends with this process.
+
+    Raises:
+        ProcessError: No process can be made, or a guardian is at the path already (`adopt` it), or this
+            process has one that keeps elsewhere.
+    """
+    with _owned.lock:
+        _owned.warm_up(tuple(preload), os.path.abspath(keep) if keep else "")
+
+
+def adopt(path: str) -> Kept | None:
+    """Become the owner of what the last owner has left in the care of a guardian.
+
+    Its children, running or ended meanwhile, are from now on as if this process had started them; so are
+    those that the guardian will start. What its Python children import is what it has imported already.
+
+    Args:
+        path: Where it is, as it was given to `warm_up`.
+
+    Returns:
+        None when no guardian is there.
+
+    Raises:
+        ProcessError: The last owner lives, the guardian is of another version or does not answer, or this
+            process has a guardian already.
+    """
+    path = os.path.abspath(path)
+    with _owned.lock:
+        if _owned.guardian is not None and not _owned.guardian.is_gone:
+            raise ProcessError(f"this process has a guardian already, {_owned.guardian.pid}; adopt first")
+        adopted = Guardian.adopt(path)
+        if adopted is None:
+            return None
+        _owned.guardian, children = adopted
+        _owned.keep = path
+        return Kept(_owned.guardian.pid, children)
+
+
+def spawn(
+    name: str,
+    target: Target,
+    *args: object,
+    surroundings: Surroundings | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    held: Mapping[str, int] | None = None,
+    note: str = "",
+) -> Child:
+    """Start a Python child; returns as soon as it has a pid.
 
     Args:
         name: For messages and logs.
         target: A function of a module (not of the main program): called in the child with its end of
             the channel and the arguments; its result is the exit code.
         *args: What the function takes; must pickle.
+        surroundings: What it runs in; None is what this process runs in.
+        stdout: Descriptor of its standard output; None is that of this process.
+        stderr: The same of its standard error.
+        held: Descriptors that the guardian holds for the child, by name; see `Child.take`.
+        note: Text that whoever adopts the child finds on it.
 
     Raises:
-        ProcessError: There is no forkserver, or no process can be made.
+        ProcessError: There is no guardian, or no process can be made, or not in these surroundings.
     """
-    ours, theirs = _multiprocessing.Pipe()
-    try:
-        with _lock, _without_main():
-            process = _start(name, (target, theirs, args))
-    except BaseException as error:
-        ours.close()
-        if not isinstance(error, OSError | EOFError):
-            raise  # a target or an argument that does not pickle, or Ctrl-C
-        raise ProcessError(
-            f"cannot start a process for {name}: {str(error) or 'the forkserver ended meanwhile'}; "
-            "see `ulimit -u` and `ulimit -n`"
-        ) from error
-    finally:
-        theirs.close()
-    assert process.pid is not None
-    # A child that has ended already left nothing to read: then no later process can be meant either.
-    identity = identify(process.pid) or Identity(process.pid, 0)
-    return Child(name, process, ours, identity)
+    streams = _streams(stdout=stdout, stderr=stderr)
+    return _start(Wish(name, (), pack(target, args), surroundings, streams, held or {}, note))
 
 
-def _start(name: str, args: tuple[object, ...]) -> ForkServerProcess:
-    """Start a process; if the forkserver dies just now, with the next one."""
-    try:
-        process = _multiprocessing.Process(target=_enter, args=args, name=name)
-        process.start()
-    except (ConnectionError, EOFError):
-        # It has closed its socket but is not dead yet, so multiprocessing still takes it for alive.
-        server: Any = multiprocessing.forkserver._forkserver
-        os.waitid(os.P_PID, server._forkserver_pid, os.WEXITED | os.WNOWAIT)
-        process = _multiprocessing.Process(target=_enter, args=args, name=name)
-        process.start()
-    # Multiprocessing asks every child it remembers whether it lives, at every start of another one, and
-    # waits for each when the owner exits. Who has a Child knows better.
-    multiprocessing.process._children.discard(process)  # type: ignore[attr-defined]
-    return process
+def spawn_program(
+    name: str,
+    argv: Sequence[str],
+    *,
+    surroundings: Surroundings | None = None,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    held: Mapping[str, int] | None = None,
+    note: str = "",
+) -> Child:
+    """Start a program; returns when it has been executed. Its channel is closed from the beginning.
+
+    Args:
+        name: For messages and logs.
+        argv: Program and arguments. A program without a slash is looked for in the ``PATH`` it will have,
+            one with a relative path in the directory it will be in.
+        surroundings: What it runs in; None is what this process runs in.
+        stdin: Descriptor of its standard input; None is ``/dev/null``.
+        stdout: Descriptor of its standard output; None is that of this process.
+        stderr: The same of its standard error.
+        held: Descriptors that the guardian holds for the child, by name; see `Child.take`.
+        note: Text that whoever adopts the child finds on it.
+
+    Raises:
+        ProcessError: It cannot be executed, or not in these surroundings: says what is wrong.
+    """
+    if not argv or not argv[0]:
+        raise ProcessError(f"cannot start {name}: no program is named")
+    streams = _streams(stdin=stdin, stdout=stdout, stderr=stderr)
+    return _start(Wish(name, tuple(argv), None, surroundings, streams, held or {}, note))
+
+
+def kill_all() -> None:
+    """Kill all children, and all they started; returns when all is gone. The guardian stays."""
+    with _owned.lock:
+        guardian = _owned.guardian
+    if guardian is not None:
+        with contextlib.suppress(GuardianGone):
+            guardian.kill_all()
 
 
 def shut_down() -> None:
-    """End the forkserver and with it whatever it still guards; returns when all is gone."""
-    with _lock:
-        server: Any = multiprocessing.forkserver._forkserver
-        # No public call ends a forkserver before its owner ends; CPython's own tests use this one. (The
-        # resource tracker that came along ends by itself right after us; to wait for it here would be to
-        # wait for every other child that shares it.)
-        server._stop()
+    """End the guardian and with it all children, and all they started; returns when all is gone."""
+    with _owned.lock:
+        if _owned.guardian is not None:
+            _owned.guardian.shut_down()
+            _owned.guardian = None
+        _owned.preload, _owned.keep = (), ""
 
 
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Hide the main module, which multiprocessing would have every child import again.
-
-    No target lives there, and importing the main program of a provider a second time in each of two
-    hundred services would cost more than all the rest of their start.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+def guardian() -> Guardian | None:
+    """The guardian of this process, if it has one; for who counts processes and descriptors."""
+    return _owned.guardian
 
 
-def _enter(target: Target, channel: Connection, args: tuple[object, ...]) -> None:
-    """Run the target in the child, and leave without waiting for threads that it forgot."""
-    if guardian.PID:
-        lifetime.die_with_parent(guardian.PID)
-    os.setsid()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _let_go_of_forkserver()
-    pid = os.getpid()
-    os.environ[MARK] = mark_of(identify(pid) or Identity(pid, 0))
-    code = 1
-    try:
-        code = target(channel, *args)
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
-    except BaseException:  # noqa: BLE001  # border of the process: shown, then told by the exit code
-        sys.excepthook(*sys.exc_info())
-    finally:
-        _leave(code)
-
-
-def _let_go_of_forkserver() -> None:
-    """Close the child's copy of the pipe that keeps the forkserver alive.
-
-    With it the forkserver would outlive its owner as long as any child lives; without it the end of
-    the owner is the end of all. A child that starts processes in this way gets a forkserver of its own.
-    """
-    server: Any = multiprocessing.forkserver._forkserver
-    os.close(server._forkserver_alive_fd)
-    server._forkserver_alive_fd = None
-    server._forkserver_address = None
-    server._inherited_fds = None
-
-
-def _leave(code: int) -> None:
-    """End this process at once: multiprocessing would join every thread that still runs."""
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
+def _start(wish: Wish) -> Child:
+    """Start a child; if the guardian is killed just now, with the next one."""
+    for _ in range(_ATTEMPTS):
+        with _owned.lock:
+            guardian = _owned.living()
         try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue
-    os._exit(code)
+            return guardian.start(wish)
+        except GuardianGone as error:
+            guardian.thread.join()  # then it is known to be gone
+            last = error
+    raise ProcessError(f"cannot start {wish.name}: {last}, and so did those before it") from last
+
+
+def _streams(**streams: int | None) -> dict[str, int]:
+    return {name: one for name, one in streams.items() if one is not None}
