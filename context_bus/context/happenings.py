@@ -144,7 +144,7 @@ class Happenings:
     def _created(self, member: Member, now: float) -> None:
         if member.state is State.STOPPING:
             # It was told to stop before it could listen.
-            self._steps.put(TellService(member.key, member.incarnation, Action.STOP))
+            self._steps.put(TellService(member.key, member.incarnation, Action.STOP, member.conf))
         elif member.state is State.STARTING:
             self._steps.change(member, "report_created")
             if member.run:
@@ -154,7 +154,7 @@ class Happenings:
 
     def _started(self, member: Member, now: float) -> None:
         if member.state is State.STOPPING:
-            self._steps.put(TellService(member.key, member.incarnation, Action.STOP))
+            self._steps.put(TellService(member.key, member.incarnation, Action.STOP, member.conf))
         elif member.state in {State.STARTING, State.CREATED}:
             member.ran = True
             self.warming.began(member, now)

@@ -38,6 +38,7 @@ class TellService:
     key: Key
     incarnation: int
     action: str
+    conf: TaskServiceConf
 
 
 @dataclass(frozen=True, slots=True)

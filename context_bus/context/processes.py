@@ -1,6 +1,6 @@
 """Services that have a process of their own: made, watched, ended. Must not know what a service means.
 
-Making a process waits for the forkserver, so it happens in a thread, one after the other. The end of a
+Making a process waits for the guardian, so it happens in a thread, one after the other. The end of a
 process is an event of the loop; before it is told to anybody, what the process left behind is swept, so
 that its successor finds ports and files free.
 """
@@ -9,21 +9,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from context_bus.config.model import Action
+from context_bus.config.model import Action, ServiceType
 from context_bus.context.errands import Errands
-from context_bus.context.events import ChildExited, ChildSpawned, Ending, Event, Key, SpawnFailed
+from context_bus.context.events import (
+    ChildExited,
+    ChildFrozen,
+    ChildSpawned,
+    Ending,
+    Event,
+    Key,
+    SpawnFailed,
+)
 from context_bus.context.instructions import EndChild, SpawnChild, TellService
+from context_bus.context.probes import Probes
 from context_bus.context.site import Site
 from context_bus.errors import ContextBusError, ServiceError
-from context_bus.process import ending
+from context_bus.process import ending, tree
 from context_bus.process.child import Child
-from context_bus.process.spawn import spawn
-from context_bus.service.boot import Boot, Command, Outcome
-from context_bus.service.host import run_service
+from context_bus.process.output import Outputs
+from context_bus.service.boot import BEAT, Command, Outcome
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +44,7 @@ class _Process:
     order: SpawnChild
     child: Child | None = None
     is_unwanted: bool = False
+    said: list[bytes] = field(default_factory=list)
 
 
 @dataclass(eq=False, slots=True)
@@ -52,10 +62,17 @@ class Processes:
         site: What they have in common.
         post: Takes the events.
         pool: Where processes are made.
+        outputs: Takes what they write.
+        probes: Asks whether they are ready and alive.
     """
 
-    def __init__(self, site: Site, post: Callable[[Event], None], pool: Executor) -> None:
+    def __init__(
+        self, site: Site, post: Callable[[Event], None], pool: Executor, outputs: Outputs, probes: Probes
+    ) -> None:
         self._site, self._post, self._pool = site, post, pool
+        self._outputs, self._probes = outputs, probes
+        #: Whose output is shown under which name; a plain id belongs to the first transaction that uses it.
+        self._names: dict[str, Key] = {}
         self._processes: dict[tuple[Key, int], _Process] = {}
         self._errands = Errands()
         self._endings = _Endings()
@@ -78,6 +95,11 @@ class Processes:
             return
         if process.child is None:
             process.is_unwanted = process.is_unwanted or order.action == Action.STOP
+            return
+        if order.conf.service_type is ServiceType.COMMAND:
+            if order.action == Action.STOP:
+                number = signal.Signals[order.conf.supervision.stop.signal]
+                tree.signal_group(process.child.identity, number)
             return
         command = Command("stop" if order.action == Action.STOP else "start", order.key.service_id)
         try:
@@ -112,25 +134,57 @@ class Processes:
     async def _make(self, process: _Process) -> None:
         order = process.order
         key, number = order.key, order.incarnation
+        await self._probes.prepare(key, number, order.conf, self._site.logs.file(key, order.conf))
+        stdout, stderr = self._site.logs.sinks(key, order.conf)
+        pipes = self._outputs.open(self._name_of(key), stdout=stdout, stderr=stderr)
         try:
-            boot = self._site.boot(order)
             loop = asyncio.get_running_loop()
-            child = await loop.run_in_executor(self._pool, self._spawn, process, boot)
+            streams = (pipes.stdout_fd, pipes.stderr_fd)
+            child = await loop.run_in_executor(self._pool, self._spawn, process, *streams)
         except ContextBusError as error:
             del self._processes[key, number]
+            self._outputs.release(self._name_of(key))
             self._post(SpawnFailed(key, number, str(error)))
             return
+        finally:
+            pipes.close()
         process.child = child
         child.exited().add_done_callback(lambda _: self._ended(process))
+        child.on_stopped(lambda is_frozen: self._post(ChildFrozen(key, number, is_frozen)))
+        self._listen(process)
         self._post(ChildSpawned(key, number, child.pid))
         if process.is_unwanted:
             await self._kill([child])
 
-    @staticmethod
-    def _spawn(process: _Process, boot: Boot) -> Child:
+    def _spawn(self, process: _Process, stdout: int, stderr: int) -> Child:
         if process.is_unwanted:
             raise ServiceError("stopped before it had a process")
-        return spawn(boot.conf.id, run_service, boot)
+        return self._site.start(process.order, stdout, stderr)
+
+    def _name_of(self, key: Key) -> str:
+        """Under which name the output of a service is shown."""
+        if self._names.setdefault(key.service_id, key) == key:
+            return key.service_id
+        return "/".join(key)
+
+    # -- hearing -------------------------------------------------------------------------------
+
+    def _listen(self, process: _Process) -> None:
+        """Hear heartbeats as they come; what else a service says can wait for its end."""
+        child, order = process.child, process.order
+        assert child is not None
+        if self._site.beats(order.conf):
+            loop = asyncio.get_running_loop()
+            loop.add_reader(child.channel.fileno(), self._hear, process, loop)
+
+    def _hear(self, process: _Process, loop: asyncio.AbstractEventLoop) -> None:
+        assert process.child is not None
+        messages = process.child.messages()
+        if not messages:  # readable without a word: the other end is gone
+            loop.remove_reader(process.child.channel.fileno())
+        process.said += [message for message in messages if message != BEAT]
+        if BEAT in messages:
+            self._probes.beat(process.order.key, process.order.incarnation)
 
     # -- ending --------------------------------------------------------------------------------
 
@@ -156,9 +210,12 @@ class Processes:
         assert child is not None
         code = child.exitcode
         assert code is not None
-        outcome = _outcome(child)
+        outcome = _outcome(child, [*process.said, *child.messages()])
         del self._processes[order.key, order.incarnation]
+        if self._site.beats(order.conf):
+            asyncio.get_running_loop().remove_reader(child.channel.fileno())
         child.close()
+        self._outputs.release(self._name_of(order.key))
         self._post(
             ChildExited(
                 order.key,
@@ -178,9 +235,9 @@ class Processes:
             await ending.end_all([ending.Ending(child, grace=0.0) for child in children])
 
 
-def _outcome(child: Child) -> Outcome | None:
+def _outcome(child: Child, said: list[bytes]) -> Outcome | None:
     """The last word of a process; None if it had none."""
-    for message in reversed(child.messages()):
+    for message in reversed([message for message in said if message != BEAT]):
         try:
             return Outcome.decode(message)
         except ServiceError as error:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,41 +18,48 @@ from pathlib import Path
 from context_bus.bus.aio import AsyncBus
 from context_bus.bus.forwarder import Policy
 from context_bus.config.model import ContextConf, TaskServiceConf
+from context_bus.context.acting import Acting, Calls, Hands
 from context_bus.context.engine import Engine
-from context_bus.context.events import CommandReceived, DeadlineReached, Event, LeaveAsked, RestartAsked
-from context_bus.context.forwarding import ForwarderKeeper
-from context_bus.context.instructions import (
-    Broadcast,
-    EndChild,
-    Finish,
-    Instruction,
-    PublishProcess,
-    PublishReport,
-    SendAnswer,
-    SendRecord,
-    SetTimer,
-    SpawnChild,
-    TellService,
-    Trace,
+from context_bus.context.eventlog import EventLog, LoggedEvent
+from context_bus.context.events import (
+    ChildExited,
+    ChildSpawned,
+    ClockSet,
+    CommandReceived,
+    Event,
+    LeaveAsked,
+    ReloadAsked,
+    RestartAsked,
+    Resumed,
 )
+from context_bus.context.forwarding import ForwarderKeeper
+from context_bus.context.instructions import SpawnChild
+from context_bus.context.journal import Journal, Keep
 from context_bus.context.listening import Ears
+from context_bus.context.logs import Logs
 from context_bus.context.member import Limits
 from context_bus.context.reload import CodeWatcher
 from context_bus.context.roots import Roots
-from context_bus.context.site import Site
+from context_bus.context.site import EARLIER, Site
 from context_bus.context.spawner import Spawner
 from context_bus.context.speaking import Voice
 from context_bus.context.trace import (
     CodeChanged,
+    ContextResumed,
+    OutputTroubled,
     ProviderEnded,
     ProviderEvent,
     ProviderReady,
+    StoreTroubled,
 )
+from context_bus.process.orders import Recovered, Trouble
+from context_bus.process.output import Outputs
 from context_bus.process.spawn import shut_down, warm_up
+from context_bus.supervise.clockwatch import ClockWatch
 
 _log = logging.getLogger(__name__)
 
-#: What every service needs; imported once, in the forkserver.
+#: What every service needs; imported once, in the guardian.
 PRELOAD = ("context_bus.service.host", "context_bus.context.forwarding")
 #: Seconds that the bus may take to come up.
 CONNECT_TIMEOUT = 10.0
@@ -70,10 +78,12 @@ class Provider:
         policy: What the forwarder does with a slow listener: ``drop`` or ``block``.
         prepare: Called first of all in each process of a service, e.g. to configure logging; must pickle.
         reload: Restart services whose files are edited; needs the extra ``reload``.
-        signals: Leave in order on SIGINT and SIGTERM; at once on the second.
+        signals: Leave in order on SIGINT and SIGTERM, at once on the second; reload the file on SIGHUP.
+        keep: Where to keep what must survive; None keeps nothing, and services write where we write.
+        terminal: Descriptor on which the output of services is shown; None shows none.
     """
 
-    #: Providers that run in this process: the last one to end takes the forkserver along.
+    #: Providers that run in this process: the last one to end takes the guardian along.
     _running = 0
 
     def __init__(
@@ -89,6 +99,8 @@ class Provider:
         prepare: Callable[[], None] | None = None,
         reload: bool = False,
         signals: bool = True,
+        keep: Keep | None = None,
+        terminal: int | None = None,
     ) -> None:
         self.conf = conf
         self._on_event = on_event or (lambda event: None)
@@ -96,15 +108,22 @@ class Provider:
         self._preload = PRELOAD if prepare is None else (*PRELOAD, prepare.__module__)
         limits = limits or Limits()
         self._roots = Roots(conf, allowed)
-        self._engine = Engine(conf, limits)
+        self._journal = Journal(keep, self._show) if keep is not None else None
+        self._engine = Engine(conf, limits, wall=_wall)
+        self._log = EventLog(time.time, self._logged)
+        self._logs = Logs(conf, keep.place.logs if keep is not None else None)
         self._keeper = ForwarderKeeper(conf, insecure=insecure, policy=policy, show=self._show)
-        # A service that gives up by itself can still say so; then it need not be killed.
-        grace = max(0.1, limits.grace - 0.5)
-        site = Site(conf.front_end_endpoint, conf.backend_endpoint, self._roots, grace, prepare)
-        self._spawner = Spawner(site, self._post)
+        self._outputs = Outputs(terminal, self._output_told)
+        grace = max(0.1, limits.grace - EARLIER)
+        ends = (conf.front_end_endpoint, conf.backend_endpoint)
+        site = Site(*ends, self._roots, self._logs, grace, prepare)
+        self._spawner = Spawner(site, self._post, self._outputs)
+        self._clock = ClockWatch(lambda: self._post(ClockSet()))
+        self._acting: Acting | None = None
         self._voice: Voice | None = None
         self._watcher: CodeWatcher | None = None
         self._is_signalled = False
+        self._reason = "an error"
         self._inbox: deque[Event] = deque()
         # Nothing is decided before there is a voice to say it with.
         self._is_busy = True
@@ -123,21 +142,26 @@ class Provider:
             EndpointError: An endpoint is not safe to bind, malformed, or taken (a second provider).
             ConfigurationError: ``reload`` without the extra.
             BusError: The bus did not come up.
+            StoreError: Another provider has this state, or it cannot be kept.
         """
         self._loop = asyncio.get_running_loop()
         self._finished = self._loop.create_future()
         self._watcher = CodeWatcher(self._code_changed) if self._reload else None
         async with contextlib.AsyncExitStack() as stack:
             self._watch_signals(stack)
+            if self._journal is not None:
+                stack.push_async_callback(self._close_journal)
+                self._journal.lock()
             Provider._running += 1
-            stack.push_async_callback(self._release_forkserver)
+            stack.push_async_callback(self._release_guardian)
             warm_up(self._preload)
             stack.push_async_callback(self._keeper.stop)
             await self._keeper.start()
             await self._serve(stack)
-            reason = await self._finished
-        self._show(ProviderEnded(reason))
-        return reason
+            self._reason = await self._finished
+        self._voice = None
+        self._show(ProviderEnded(self._reason))
+        return self._reason
 
     def leave(self, reason: str) -> None:
         """Stop every service, then the provider; from the loop."""
@@ -169,9 +193,18 @@ class Provider:
         # In the order of leaving, backwards: services end, the last is said, then nothing is heard.
         stack.push_async_callback(ears.close)
         stack.push_async_callback(voice.finish)
+        hands = Hands(self._engine, voice, self._spawner, self._journal, self._log, self._logs, self._keeper)
+        self._acting = Acting(
+            hands, Calls(self._post, self._show, self.leave_now, self._watch_spawned, self._file_read)
+        )
+        stack.push_async_callback(self._acting.finish)
+        stack.push_async_callback(self._outputs.close)
         self._spawner.start()
         stack.push_async_callback(self._spawner.close)
+        self._clock.start()
+        stack.callback(self._clock.stop)
         self._watch_code(stack)
+        resumed = await self._open_journal()
         await ears.open()
         self._show(
             ProviderReady(
@@ -183,11 +216,28 @@ class Provider:
                 self._keeper.pid,
             )
         )
-        if self._transaction:
+        if resumed is not None:
+            wanted = sum(found.is_wanted for found in resumed.services)
+            self._show(ContextResumed(tuple(name for name, _, _ in resumed.transactions), wanted))
+            self._inbox.append(resumed)
+        elif self._transaction:
             self._inbox.append(CommandReceived("start", self._transaction, conf.context_id))
         self._decide()
 
-    async def _release_forkserver(self) -> None:
+    async def _open_journal(self) -> Resumed | None:
+        """Open what earlier providers kept; returns what is to be brought back."""
+        if self._journal is None:
+            self._log.begin(1)
+            return None
+        resumed, sequence = await self._journal.open()
+        self._log.begin(sequence)
+        return resumed
+
+    async def _close_journal(self) -> None:
+        assert self._journal is not None
+        await self._journal.close(self._reason)
+
+    async def _release_guardian(self) -> None:
         Provider._running -= 1
         if not Provider._running:
             await asyncio.to_thread(shut_down)
@@ -200,6 +250,14 @@ class Provider:
         task = asyncio.create_task(self._watcher.watch(), name="code-watcher")
         stack.push_async_callback(_cancel, task)
 
+    def _watch_spawned(self, order: SpawnChild) -> None:
+        self._watch_service(order.conf)
+
+    def _file_read(self, conf: ContextConf) -> None:
+        """The file was edited, and what it says now is trusted."""
+        self.conf = conf
+        self._roots.trust(conf)
+
     def _watch_service(self, service: TaskServiceConf) -> None:
         if self._watcher is not None and service.location:
             self._watcher.add(self._roots.resolve(service) / service.instance, service.instance)
@@ -211,6 +269,9 @@ class Provider:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._signalled, number)
             stack.callback(loop.remove_signal_handler, number)
+
+        loop.add_signal_handler(signal.SIGHUP, self._post, ReloadAsked())
+        stack.callback(loop.remove_signal_handler, signal.SIGHUP)
 
     def _signalled(self, number: signal.Signals) -> None:
         if self._engine.is_leaving or self._is_signalled:
@@ -227,13 +288,34 @@ class Provider:
     # -- events and instructions ---------------------------------------------------------------
 
     def _show(self, event: ProviderEvent) -> None:
+        self._log.add(event)
+        if isinstance(event, StoreTroubled) and self._acting is not None:
+            self._acting.say_all()
         try:
             self._on_event(event)
         except Exception:  # noqa: BLE001  # the border to a hook
             _log.exception("a hook failed: event=%s", type(event).__name__)
 
+    def _logged(self, event: LoggedEvent) -> None:
+        if self._journal is not None:
+            self._journal.happened(event)
+        if self._voice is not None:
+            self._voice.event(event)
+
+    def _output_told(self, report: Trouble | Recovered) -> None:
+        if isinstance(report, Trouble):
+            self._show(OutputTroubled(report.name, report.reason))
+        else:
+            self._show(OutputTroubled(report.name, lost=report.lost))
+
     def _post(self, event: Event) -> None:
         """Let the engine take an event in, after those that came before."""
+        if self._journal is not None:
+            match event:
+                case ChildSpawned(key, number, pid):
+                    self._journal.began(key, number, pid)
+                case ChildExited():
+                    self._journal.ended(event)
         self._inbox.append(event)
         if not self._is_busy:
             self._decide()
@@ -241,44 +323,22 @@ class Provider:
     def _decide(self) -> None:
         """Let the engine take in what has come, and carry out what it says."""
         assert self._loop is not None
+        assert self._acting is not None
         self._is_busy = True
         try:
             while self._inbox:
                 for instruction in self._engine.handle(self._inbox.popleft(), self._loop.time()):
                     try:
-                        self._carry_out(instruction)
+                        self._acting.carry_out(instruction)
                     except Exception:  # noqa: BLE001  # one that fails must not take the rest along
                         _log.exception("not carried out: instruction=%s", type(instruction).__name__)
         finally:
             self._is_busy = False
 
-    def _carry_out(self, instruction: Instruction) -> None:
-        assert self._voice is not None
-        assert self._loop is not None
-        match instruction:
-            case Trace(event):
-                self._show(event)
-            case Broadcast(transaction):
-                self._voice.broadcast(transaction)
-            case SetTimer(key, number, timer, at):
-                self._loop.call_at(at, self._post, DeadlineReached(key, number, timer))
-            case SpawnChild():
-                self._watch_service(instruction.conf)
-                self._spawner.spawn(instruction)
-            case TellService():
-                self._spawner.tell(instruction)
-            case EndChild():
-                self._spawner.end(instruction)
-            case PublishProcess():
-                self._voice.process(instruction)
-            case PublishReport():
-                self._voice.report(instruction)
-            case SendAnswer():
-                self._voice.answer(instruction)
-            case SendRecord():
-                self._voice.record(instruction)
-            case Finish(reason):
-                self.leave_now(reason)
+
+def _wall(now: float) -> float:
+    """The time on the wall when the loop's clock shows ``now``."""
+    return time.time() + now - time.monotonic()
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from context_bus.config.locations import allowed_roots, is_allowed, resolve_location
-from context_bus.config.model import ContextConf, TaskServiceConf
+from context_bus.config.model import ContextConf, ServiceType, TaskServiceConf
 
 
 class Roots:
@@ -23,9 +23,16 @@ class Roots:
 
     def __init__(self, conf: ContextConf, allowed: Iterable[str | Path] = ()) -> None:
         self._file = conf.file
+        #: Where relative paths of the file start.
+        self.home = Path(conf.file or "context.xml").absolute().parent
+        self.trust(conf)
         self._roots = tuple(
             dict.fromkeys([*allowed_roots(conf), *(Path(each).resolve() for each in allowed)])
         )
+
+    def trust(self, conf: ContextConf) -> None:
+        """Trust the commands of a file: any other that a message names could be anything."""
+        self._commands = frozenset(each.command for each in conf.services if each.command)
 
     def resolve(self, service: TaskServiceConf) -> Path:
         """Directory that holds the directory of a service, absolute."""
@@ -37,6 +44,13 @@ class Roots:
         Returns:
             Why it is refused; empty if it is not.
         """
+        if service.service_type is ServiceType.COMMAND:
+            if any(each == service.command for each in self._commands):
+                return ""
+            return (
+                f"service {service.id} is a command that is not in the provider's own file; "
+                "a message may only name commands that its file has"
+            )
         if not service.location:
             return f"service {service.id} has no location; name the directory that holds {service.instance}/"
         location = self.resolve(service)

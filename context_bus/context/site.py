@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from context_bus.config.model import ServiceType, TaskServiceConf
+from context_bus.config.supervision import LivenessKind
+from context_bus.context.events import Key
+from context_bus.context.instances import number_of
 from context_bus.context.instructions import SpawnChild
+from context_bus.context.logs import Logs
 from context_bus.context.roots import Roots
 from context_bus.errors import ServiceError
+from context_bus.kernel.surroundings import Surroundings
+from context_bus.process.child import Child
+from context_bus.process.spawn import spawn, spawn_program
 from context_bus.service.boot import Boot
+from context_bus.service.host import run_service
+
+#: Seconds before its kill at which a service gives up by itself: then it can still say so.
+EARLIER = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +30,8 @@ class Site:
     Args:
         listen_on: Endpoint where they listen.
         publish_to: Endpoint where they publish.
-        roots: Where they may come from.
+        roots: Where they may come from, and where relative paths start.
+        logs: Where they write.
         grace: Seconds a service has to stop by itself.
         prepare: Called first of all in each process; must pickle.
     """
@@ -26,6 +39,7 @@ class Site:
     listen_on: str
     publish_to: str
     roots: Roots
+    logs: Logs
     grace: float
     prepare: Callable[[], None] | None = None
 
@@ -45,6 +59,51 @@ class Site:
             self.publish_to,
             location=str(self.roots.resolve(order.conf)),
             run_now=order.run_now,
-            grace=self.grace,
+            grace=self.grace_of(order.conf),
+            heartbeat=_heartbeat(order.conf),
             prepare=self.prepare,
         )
+
+    def grace_of(self, conf: TaskServiceConf) -> float:
+        """Seconds a service has to end by itself before it is killed from outside."""
+        own = conf.supervision.stop.grace
+        return self.grace if own is None else max(0.1, own - EARLIER)
+
+    @staticmethod
+    def beats(conf: TaskServiceConf) -> bool:
+        """Whether the process of a service is to send heartbeats."""
+        return _heartbeat(conf) > 0.0
+
+    def start(self, order: SpawnChild, stdout: int, stderr: int) -> Child:
+        """Make the process of a service; blocks until it exists.
+
+        Raises:
+            ContextBusError: It comes from where services may not come from, or cannot be executed.
+        """
+        conf, surroundings = order.conf, self.surroundings(order.key, order.conf)
+        if conf.service_type is ServiceType.COMMAND:
+            return spawn_program(
+                conf.id, conf.command, surroundings=surroundings, stdout=stdout, stderr=stderr
+            )
+        boot = self.boot(order)
+        return spawn(conf.id, run_service, boot, surroundings=surroundings, stdout=stdout, stderr=stderr)
+
+    def surroundings(self, key: Key, conf: TaskServiceConf) -> Surroundings:
+        """What the process of a service runs in; a program also learns what a Python service is told."""
+        given = conf.supervision.surroundings
+        if conf.service_type is not ServiceType.COMMAND:
+            return replace(given, cwd=str(self.roots.home / given.cwd)) if given.cwd else given
+        env = {
+            "CONTEXT_BUS_TRANSACTION": key.transaction,
+            "CONTEXT_BUS_SERVICE": key.service_id,
+            "CONTEXT_BUS_INSTANCE": str(number_of(key.service_id)),
+            "CONTEXT_BUS_PUBLISH_TO": self.publish_to,
+            "CONTEXT_BUS_LISTEN_ON": self.listen_on,
+            **given.env,
+        }
+        return replace(given, cwd=str(self.roots.home / given.cwd), env=env)
+
+
+def _heartbeat(conf: TaskServiceConf) -> float:
+    liveness = conf.supervision.liveness
+    return liveness.probe.every if liveness and liveness.kind is LivenessKind.HEARTBEAT else 0.0

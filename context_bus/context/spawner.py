@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from context_bus.config.model import ServiceType
 from context_bus.context.carriers import Carriers
-from context_bus.context.events import Event, Key
-from context_bus.context.instructions import EndChild, SpawnChild, TellService
+from context_bus.context.events import ChildExited, Event, Key, SpawnFailed
+from context_bus.context.instructions import EndChild, ProbeReadiness, SpawnChild, TellService, WatchLife
+from context_bus.context.probes import Probes
 from context_bus.context.processes import Processes
 from context_bus.context.site import Site
+from context_bus.process.output import Outputs
 
 
 class Spawner:
@@ -19,13 +21,21 @@ class Spawner:
     Args:
         site: What they have in common.
         post: Takes the events.
+        outputs: Takes what they write.
     """
 
-    def __init__(self, site: Site, post: Callable[[Event], None]) -> None:
-        # Making a process waits for the forkserver; one at a time, beside the loop.
+    def __init__(self, site: Site, post: Callable[[Event], None], outputs: Outputs) -> None:
+        self._probes = Probes(post)
+
+        def told(event: Event) -> None:
+            if isinstance(event, ChildExited | SpawnFailed):
+                self._probes.end(event.key, event.incarnation)
+            post(event)
+
+        # Making a process waits for the guardian; one at a time, beside the loop.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="spawner")
-        self._processes = Processes(site, post, self._pool)
-        self._carriers = Carriers(site, post, self._pool)
+        self._processes = Processes(site, told, self._pool, outputs, self._probes)
+        self._carriers = Carriers(site, told, self._pool)
         self._threads: set[tuple[Key, int]] = set()
 
     def start(self) -> None:
@@ -48,10 +58,19 @@ class Spawner:
         """Kill a service."""
         self._of(order.key, order.incarnation).end(order)
 
+    def seek(self, order: ProbeReadiness) -> None:
+        """Ask a service until it is ready."""
+        self._probes.seek(order)
+
+    def watch(self, order: WatchLife) -> None:
+        """Ask a service from now on whether it is alive."""
+        self._probes.watch(order)
+
     async def close(self) -> None:
         """Kill what is left, at once, and release everything."""
         await self._carriers.close()
         await self._processes.close()
+        await self._probes.close()
         self._pool.shutdown()
 
     def _of(self, key: Key, incarnation: int) -> Processes | Carriers:

@@ -20,6 +20,8 @@ from context_bus.config.image import service_to_image
 from context_bus.config.model import PROCESS_TOPIC, ContextConf
 from context_bus.context.commands import STATE_TOPIC
 from context_bus.context.errands import Errands
+from context_bus.context.eventlog import EVENT_TOPIC, LoggedEvent
+from context_bus.context.events import ReplyTo
 from context_bus.context.instructions import (
     PublishProcess,
     PublishReport,
@@ -100,6 +102,18 @@ class Voice:
     @staticmethod
     def _record(reply: SendRecord) -> Message[object]:
         return Message(Header("reply_context", "", "state", reply.transaction), reply.record)
+
+    def reply(self, action: str, to: ReplyTo, content: object) -> None:
+        """Answer a query to who asked."""
+        if to.topic:
+            header = Header(action, self._conf.context_id, "context", "")
+            header.request_id = to.request_id
+            self._deliver(to.topic, Message(header, content))
+
+    def event(self, event: LoggedEvent) -> None:
+        """Publish what happened."""
+        header = Header(event.kind, event.service_id, "context", event.transaction)
+        self._send(EVENT_TOPIC, Message(header, event))
 
     def broadcast(self, transaction: str) -> None:
         """Send the table, now or as soon as that is not too often."""

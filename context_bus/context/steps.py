@@ -114,7 +114,7 @@ class Steps:
         self.change(member, "tell_run")
         if announce:
             self.put(PublishProcess(member.key, member.conf, Action.START, cause))
-        self.put(TellService(member.key, member.incarnation, Action.START))
+        self.put(TellService(member.key, member.incarnation, Action.START, member.conf))
         self.expect_ready(member, now)
 
     def tell_stop(self, member: Member, now: float, cause: Cause | None, announce: bool) -> None:
@@ -122,7 +122,7 @@ class Steps:
         self.change(member, "tell_stop", member.doom)
         if announce:
             self.put(PublishProcess(member.key, member.conf, Action.STOP, cause))
-        self.put(TellService(member.key, member.incarnation, Action.STOP))
+        self.put(TellService(member.key, member.incarnation, Action.STOP, member.conf))
         self.set_timer(member, Timer.STOP, now + self.grace_of(member))
 
     def expect_ready(self, member: Member, now: float) -> None:

@@ -151,6 +151,19 @@ class Table:
             "tasks": [task_record(member, self.images, self._wall) for member in found.members.values()],
         }
 
+    def context_name(self, transaction: str) -> str:
+        """``service_name`` of the command that opened a transaction."""
+        found = self._transactions.get(transaction)
+        return found.context_name if found else "context"
+
+    def brief(self, member: Member) -> dict[str, object]:
+        """The record of a service without its definition."""
+        record = task_record(member, self.images, self._wall)
+        record.pop("task", None)
+        record.setdefault("instance", member.conf.instance)
+        record.setdefault("serviceName", member.conf.service_name)
+        return record
+
     def records(self) -> list[object]:
         """The whole table, as the broadcast carries it."""
         return [{name: self.record(name)} for name in self._transactions]
@@ -166,7 +179,7 @@ def task_record(member: Member, images: Images, wall: Callable[[float], float]) 
         "state": state,
     }
     if member.state is State.DEFINED:
-        return record
+        return record | _supervised(member, wall)
     conf = member.conf
     verb = "stop" if action in {"stop", "stopped"} else "start"
     record |= {

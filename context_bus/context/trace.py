@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from context_bus.config.model import Action, Trigger
 from context_bus.context.commands import AnswerKind, ServiceAnswer
+from context_bus.context.events import Key
 from context_bus.context.states import State
 
 
@@ -58,6 +59,11 @@ class ServiceChanged(ProviderEvent):
     new: State
     pid: int | None = None
     reason: str = ""
+
+    @property
+    def key(self) -> Key:
+        """Which service of which transaction."""
+        return Key(self.transaction, self.service_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +173,52 @@ class CodeChanged(ProviderEvent):
 
     instances: tuple[str, ...]
     files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContextResumed(ProviderEvent):
+    """An earlier provider was killed; what it had running is brought back."""
+
+    transactions: tuple[str, ...]
+    services: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeftoversEnded(ProviderEvent):
+    """An earlier provider was killed together with its guardian; what they left was ended."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreTroubled(ProviderEvent):
+    """What changes cannot be recorded for the moment; it is kept in memory."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRecovered(ProviderEvent):
+    """Everything is recorded again, but for so many events that had to be given up."""
+
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutputTroubled(ProviderEvent):
+    """What a service writes cannot be kept for the moment, or (without a reason) can be again."""
+
+    name: str
+    reason: str = ""
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FileReloaded(ProviderEvent):
+    """The context file was read again, with so many services to add, remove, restart and keep."""
+
+    file: str
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,23 @@ def is_gone(row: Row) -> bool:
     return row.state in _GONE
 
 
+def signal_group(identity: Identity, number: signal.Signals) -> bool:
+    """Signal the group that this very process leads.
+
+    Returns:
+        False when the process has ended.
+    """
+    with _pinned(identity) as handle:
+        if handle is None:
+            return False
+        try:
+            # Its pid, and so the group's, is not given to anybody else before its end is collected.
+            os.killpg(identity.pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+
 def send_signal(identity: Identity, number: signal.Signals) -> bool:
     """Signal this very process and no later one with its pid.
 

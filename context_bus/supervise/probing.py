@@ -62,6 +62,7 @@ class Prober:
         ready: Called once when the child is ready.
         lost: Called once, with the reason, when it counts as hung.
         surroundings: What a command runs in.
+        complained: Called when the answer to an attempt at readiness is another reason than before.
     """
 
     def __init__(
@@ -70,11 +71,13 @@ class Prober:
         ready: Callable[[], None],
         lost: Callable[[str], None],
         surroundings: Surroundings | None = None,
+        complained: Callable[[str], None] | None = None,
     ) -> None:
         self._name = name
         self._ready = ready
         self._lost = lost
         self._surroundings = surroundings
+        self._complained = complained
         self._tasks: set[asyncio.Task[None]] = set()
         self._current: asyncio.Task[None] | None = None
         self._said = ""
@@ -136,10 +139,12 @@ class Prober:
         rounds = _Rounds(self._name, probe.every, is_urgent=True)
         while True:
             await rounds.next()
-            self._said = await attempt(readiness.kind, probe, self._surroundings)
+            before, self._said = self._said, await attempt(readiness.kind, probe, self._surroundings)
             if not self._said:
                 self._ready()
                 return
+            if self._said != before and self._complained is not None:
+                self._complained(self._said)
 
     async def _watch(self, liveness: Liveness) -> None:
         loop, probe = asyncio.get_running_loop(), liveness.probe

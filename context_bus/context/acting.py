@@ -1,0 +1,220 @@
+"""Carries out what the engine decides. Knows every shell of this room; must not decide anything."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from context_bus._version import VERSION
+from context_bus.config.load import read_context
+from context_bus.config.model import ContextConf
+from context_bus.context.engine import Engine
+from context_bus.context.errands import Errands
+from context_bus.context.eventlog import EventLog
+from context_bus.context.events import DeadlineReached, Event, FileRead
+from context_bus.context.forwarding import ForwarderKeeper
+from context_bus.context.instructions import (
+    Broadcast,
+    EndChild,
+    Finish,
+    Forget,
+    Instruction,
+    ProbeReadiness,
+    PublishProcess,
+    PublishReport,
+    ReadFile,
+    Remember,
+    SendAnswer,
+    SendEvents,
+    SendRecord,
+    SendServices,
+    SetTimer,
+    SpawnChild,
+    TellService,
+    Trace,
+    WatchLife,
+)
+from context_bus.context.journal import Journal
+from context_bus.context.logs import Logs
+from context_bus.context.spawner import Spawner
+from context_bus.context.speaking import Voice
+from context_bus.context.states import RUNNING
+from context_bus.context.table import Table
+from context_bus.context.trace import FileReloaded, ProviderEvent, ServiceChanged
+from context_bus.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What instructions are carried out with; a provider without a place for its state has no journal."""
+
+    engine: Engine
+    voice: Voice
+    spawner: Spawner
+    journal: Journal | None
+    log: EventLog
+    logs: Logs
+    forwarder: ForwarderKeeper
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What of it is the provider's own business."""
+
+    post: Callable[[Event], None]
+    show: Callable[[ProviderEvent], None]
+    leave_now: Callable[[str], None]
+    watch_code: Callable[[SpawnChild], None]
+    file_read: Callable[[ContextConf], None]
+
+
+class Acting:
+    """Acts for one provider.
+
+    Args:
+        hands: What with.
+        calls: What is the provider's own business.
+    """
+
+    def __init__(self, hands: Hands, calls: Calls) -> None:
+        self._engine, self._voice, self._spawner = hands.engine, hands.voice, hands.spawner
+        self._journal, self._log, self._logs = hands.journal, hands.log, hands.logs
+        self._forwarder, self._calls = hands.forwarder, calls
+        self._answers: deque[SendAnswer] = deque()
+        self._errands = Errands()
+        self._began = time.time()
+
+    def carry_out(self, instruction: Instruction) -> None:
+        """Do one thing; what takes time comes back as an event."""
+        match instruction:
+            case Trace(event):
+                self._trace(event)
+            case Remember():
+                self._remember(instruction)
+            case Forget(key):
+                if self._journal is not None:
+                    self._journal.forget(key)
+            case SetTimer(key, number, timer, at):
+                loop = asyncio.get_running_loop()
+                loop.call_at(at, self._calls.post, DeadlineReached(key, number, timer))
+            case SpawnChild():
+                self._calls.watch_code(instruction)
+                self._spawner.spawn(instruction)
+            case TellService():
+                self._spawner.tell(instruction)
+            case EndChild():
+                self._spawner.end(instruction)
+            case ProbeReadiness():
+                self._spawner.seek(instruction)
+            case WatchLife():
+                self._spawner.watch(instruction)
+            case ReadFile():
+                self._errands.start(self._read_file(instruction))
+            case Finish(reason):
+                self._calls.leave_now(reason)
+            case _:
+                self._say(instruction)
+
+    def _say(self, instruction: Instruction) -> None:
+        match instruction:
+            case Broadcast(transaction):
+                self._voice.broadcast(transaction)
+            case PublishProcess():
+                self._voice.process(instruction)
+            case PublishReport():
+                self._voice.report(instruction)
+            case SendAnswer():
+                self._answer(instruction)
+            case SendRecord():
+                self._voice.record(instruction)
+            case SendServices(reply):
+                self._voice.reply("reply_services", reply, self._services())
+            case SendEvents(reply, after, limit):
+                self._voice.reply("reply_events", reply, self._log.after(after, limit))
+
+    async def finish(self) -> None:
+        """Say what was waiting to be said."""
+        self.say_all()
+        await self._errands.finish()
+
+    # -- remembering ---------------------------------------------------------------------------
+
+    def _remember(self, order: Remember) -> None:
+        if self._journal is not None:
+            context_name = self._engine.table.context_name(order.key.transaction)
+            self._journal.remember(order, self._engine.table.conf.context_id, context_name)
+
+    def _trace(self, event: ProviderEvent) -> None:
+        if isinstance(event, ServiceChanged) and self._journal is not None and event.new in RUNNING:
+            member = self._engine.table.find(event.key)
+            if member is not None:
+                self._journal.ready(event.key, member.incarnation)
+        self._calls.show(event)
+
+    def _answer(self, answer: SendAnswer) -> None:
+        """Answer when what is answered is safe; if nothing can be made safe now, at once."""
+        self._answers.append(answer)
+        if self._journal is None or self._journal.is_troubled:
+            self.say_all()
+        else:
+            self._journal.when_durable(self._say_next)
+
+    def _say_next(self) -> None:
+        # Calls may overtake each other on their way into the loop, the answers must not.
+        if self._answers:
+            self._voice.answer(self._answers.popleft())
+
+    def say_all(self) -> None:
+        """Answer whoever waits, safe or not."""
+        while self._answers:
+            self._say_next()
+
+    # -- replies -------------------------------------------------------------------------------
+
+    def _services(self) -> dict[str, object]:
+        table = self._engine.table
+        return {
+            "provider": self._facts(table.conf),
+            "transactions": [{"name": name, "tasks": self._tasks(table, name)} for name in table.names()],
+        }
+
+    def _facts(self, conf: ContextConf) -> dict[str, object]:
+        return {
+            "pid": os.getpid(),
+            "started_at": self._began,
+            "file": conf.file,
+            "context_id": conf.context_id,
+            "name": conf.task_log_name,
+            "state_directory": str(self._journal.directory) if self._journal else "",
+            "forwarder_pid": self._forwarder.pid,
+            "version": VERSION,
+        }
+
+    def _tasks(self, table: Table, transaction: str) -> list[dict[str, object]]:
+        rows = []
+        for member in table.members(transaction):
+            row = table.brief(member)
+            log = self._logs.file(member.key, member.conf)
+            if log is not None:
+                row["log"] = str(log)
+            rows.append(row)
+        return rows
+
+    # -- the file ------------------------------------------------------------------------------
+
+    async def _read_file(self, order: ReadFile) -> None:
+        file = self._engine.table.conf.file
+        try:
+            conf = await asyncio.to_thread(read_context, file)
+        except ConfigurationError as error:
+            self._calls.show(FileReloaded(file, str(error)))
+            self._calls.post(FileRead(order.reply, order.dry_run, None, str(error)))
+            return
+        if not order.dry_run:
+            self._calls.file_read(conf)
+            self._calls.show(FileReloaded(file))
+        self._calls.post(FileRead(order.reply, order.dry_run, conf))

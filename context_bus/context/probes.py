@@ -1,0 +1,161 @@
+"""Asks services whether they are ready and alive. Knows probes and heartbeats; must not know what follows.
+
+One probe for each process of a service that wants one; all of it ends with the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from context_bus.config.model import TaskServiceConf
+from context_bus.config.supervision import Liveness, LivenessKind, ReadinessKind
+from context_bus.context.events import Event, Key, LifeLost, ProbeAnswered
+from context_bus.context.instructions import ProbeReadiness, WatchLife
+from context_bus.process.tail import follow
+from context_bus.supervise.liveness import SILENCE, Pulse
+from context_bus.supervise.logwatch import LogWatch
+from context_bus.supervise.probing import Prober
+
+_log = logging.getLogger(__name__)
+
+
+class Probes:
+    """Probes the processes of services.
+
+    Args:
+        post: Takes the events.
+    """
+
+    def __init__(self, post: Callable[[Event], None]) -> None:
+        self._post = post
+        self._probes: dict[tuple[Key, int], _Probe] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def prepare(self, key: Key, incarnation: int, conf: TaskServiceConf, log: Path | None) -> None:
+        """Get ready for a process that is about to be made: no line that it writes may be missed."""
+        if conf.supervision.readiness.kind is ReadinessKind.LOG and log is not None:
+            await self._probe(key, incarnation).read(log, conf.supervision.readiness.probe.target)
+
+    def seek(self, order: ProbeReadiness) -> None:
+        """Ask until a service is ready."""
+        self._probe(order.key, order.incarnation).seek(order)
+
+    def watch(self, order: WatchLife) -> None:
+        """Ask from now on whether a service is alive."""
+        self._probe(order.key, order.incarnation).watch(order.liveness)
+
+    def beat(self, key: Key, incarnation: int) -> None:
+        """A service gave a sign of life."""
+        probe = self._probes.get((key, incarnation))
+        if probe is not None:
+            probe.beat()
+
+    def end(self, key: Key, incarnation: int) -> None:
+        """The process is gone, and nobody asks it any more."""
+        probe = self._probes.pop((key, incarnation), None)
+        if probe is not None:
+            probe.stop()
+            task = asyncio.create_task(probe.wait(), name="probe-end")
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+    async def close(self) -> None:
+        """Ask nobody any more; returns when nothing is left of it."""
+        for key, incarnation in list(self._probes):
+            self.end(key, incarnation)
+        while self._ending:
+            await asyncio.wait(self._ending)
+
+    def _probe(self, key: Key, incarnation: int) -> _Probe:
+        found = self._probes.get((key, incarnation))
+        if found is None:
+            found = self._probes[key, incarnation] = _Probe(key, incarnation, self._post)
+        return found
+
+
+class _Probe:
+    """What asks one process."""
+
+    def __init__(self, key: Key, incarnation: int, post: Callable[[Event], None]) -> None:
+        self._key, self._incarnation, self._post = key, incarnation, post
+        self._prober = Prober("/".join(key), self._ready, self._lost, complained=self._complained)
+        self._pulse: Pulse | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._line_came = asyncio.Event()
+        self._is_sought = False
+
+    # -- readiness -----------------------------------------------------------------------------
+
+    def seek(self, order: ProbeReadiness) -> None:
+        self._is_sought = True
+        if order.readiness.kind is not ReadinessKind.LOG:
+            self._prober.seek(order.readiness)
+        elif self._line_came.is_set():
+            self._ready()
+
+    async def read(self, log: Path, pattern: str) -> None:
+        """Look for a line in what is written to a file from now on; returns when none can be missed."""
+        self._reader = asyncio.create_task(self._read(log, LogWatch(pattern)), name="probe-log")
+        await asyncio.sleep(0)  # it notes where the file ends in its first step
+
+    async def _read(self, log: Path, watch: LogWatch) -> None:
+        async for _, lines in follow({"log": log}):
+            if any(watch.feed(line) for line in lines.splitlines()):
+                self._line_came.set()
+                if self._is_sought:
+                    self._ready()
+                return
+
+    def _ready(self) -> None:
+        self._post(ProbeAnswered(self._key, self._incarnation))
+
+    def _complained(self, reason: str) -> None:
+        self._post(ProbeAnswered(self._key, self._incarnation, reason))
+
+    # -- liveness ------------------------------------------------------------------------------
+
+    def watch(self, liveness: Liveness) -> None:
+        if liveness.kind is not LivenessKind.HEARTBEAT:
+            self._prober.watch(liveness)
+            return
+        self._pulse = Pulse(liveness, asyncio.get_running_loop().time())
+        self._silence = SILENCE * liveness.probe.every
+        self._set_alarm()
+
+    def beat(self) -> None:
+        if self._pulse is not None:
+            self._pulse.beat(asyncio.get_running_loop().time())
+
+    def _set_alarm(self) -> None:
+        assert self._pulse is not None
+        self._alarm = asyncio.get_running_loop().call_at(self._pulse.deadline, self._look)
+
+    def _look(self) -> None:
+        assert self._pulse is not None
+        if self._pulse.is_lost(asyncio.get_running_loop().time()):
+            self._lost(f"no heartbeat for {self._silence:g} s")
+        else:
+            self._set_alarm()
+
+    def _lost(self, reason: str) -> None:
+        self._post(LifeLost(self._key, self._incarnation, reason))
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        self._prober.stop()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def wait(self) -> None:
+        await self._prober.wait()
+        if self._reader is not None:
+            await asyncio.wait([self._reader])
+            if not self._reader.cancelled() and (error := self._reader.exception()) is not None:
+                _log.error("log not read: service=%s", self._key.service_id, exc_info=error)
