@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from string import ascii_letters
 
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given, reject, settings
 from hypothesis import strategies as st
 
 from context_bus.config.image import context_from_image, context_to_image, examine_image
@@ -25,8 +26,20 @@ from context_bus.config.model import (
 )
 from context_bus.config.node import illegal_character
 from context_bus.config.reader import RESERVED_NAMES, STATE_TYPES
+from context_bus.config.supervision import (
+    Probe,
+    Readiness,
+    ReadinessKind,
+    Requirement,
+    Restart,
+    RestartWhen,
+    Supervision,
+)
 from context_bus.config.writers import write_xml, write_yaml
 from context_bus.errors import ConfigurationError
+from context_bus.kernel.surroundings import Surroundings
+
+from .supervisions import COMMAND, supervisions
 
 _PRINTING = st.characters(min_codepoint=0x20, exclude_categories=["Cs"], exclude_characters="\ufffe\uffff")
 #: Any text that XML can carry, as it stands after its outer blanks are gone.
@@ -64,19 +77,10 @@ def transitions(ids: list[str]) -> st.SearchStrategy[tuple[Transition, ...]]:
 @st.composite
 def contexts(draw: st.DrawFn) -> ContextConf:
     ids = draw(st.lists(ID, min_size=1, max_size=3, unique=True))
-    services = tuple(
-        TaskServiceConf(
-            id=each,
-            instance=draw(IDENTIFIER),
-            service_name=draw(SERVICE_NAME),
-            service_type=draw(st.sampled_from(ServiceType)),
-            description=draw(TEXT),
-            state_type=draw(st.sampled_from(STATE_TYPES)),
-            transitions=draw(transitions(ids)),
-            configuration=draw(CONFIGURATION),
-        )
-        for each in ids
-    )
+    services: list[TaskServiceConf] = []
+    for each in ids:
+        others = tuple((other.id, other.supervision.restart.policy) for other in services)
+        services.append(draw(service_confs(each, ids, others)))
     front, back = draw(st.lists(st.integers(1, 65535), min_size=2, max_size=2, unique=True))
     return ContextConf(
         f"tcp://127.0.0.1:{back}",
@@ -85,7 +89,34 @@ def contexts(draw: st.DrawFn) -> ContextConf:
         f"tcp://[::1]:{back}",
         task_log_name=draw(FILLED),
         context_id=draw(FILLED),
-        services=services,
+        services=tuple(services),
+    )
+
+
+@st.composite
+def service_confs(
+    draw: st.DrawFn, service_id: str, ids: list[str], others: tuple[tuple[str, RestartWhen], ...]
+) -> TaskServiceConf:
+    service_type = draw(st.sampled_from(ServiceType))
+    is_command = service_type is ServiceType.COMMAND
+    is_bare = is_command and draw(st.booleans())
+    conf = TaskServiceConf(
+        id=service_id,
+        instance=draw(IDENTIFIER | st.just("") if is_command else IDENTIFIER),
+        service_name=service_id,
+        service_type=service_type,
+        command=draw(COMMAND) if is_command else (),
+        supervision=draw(supervisions(service_type, others)),
+    )
+    if is_bare:
+        return conf
+    return replace(
+        conf,
+        service_name=draw(SERVICE_NAME),
+        description=draw(TEXT),
+        state_type=draw(st.sampled_from(STATE_TYPES)),
+        transitions=draw(transitions(ids)),
+        configuration=draw(CONFIGURATION),
     )
 
 
@@ -124,6 +155,23 @@ def test_context_survives_every_syntax(conf):
     assert write_xml(parse_context(yaml, "c.yaml")) == xml
     assert write_yaml(parse_context(xml, "c.xml")) == yaml
     assert context_to_image(parse_context(xml, "c.xml")) == image
+
+
+@given(contexts(), supervisions())
+@settings(max_examples=60, deadline=None)
+def test_context_survives_with_its_defaults(conf, defaults):
+    """What a file says of all its services stays one element of the file, and reaches each service."""
+    defaults = replace(defaults, requires=(), instances=1, schedule="")
+    try:
+        conf = parse_context(write_xml(replace(conf, defaults=defaults)), "c.xml")
+    except ConfigurationError:
+        reject()  # what the services say does not fit to these defaults
+    xml, yaml = write_xml(conf), write_yaml(conf)
+    for copy in (parse_context(xml, "c.xml"), parse_context(yaml, "c.yaml")):
+        assert (copy, copy.defaults) == (conf, defaults)
+    assert write_xml(parse_context(yaml, "c.yaml")) == xml
+    assert write_yaml(parse_context(xml, "c.xml")) == yaml
+    assert context_from_image(context_to_image(conf)) == conf
 
 
 @given(lists())
@@ -178,6 +226,15 @@ SAMPLE = ContextConf(
             configuration={"words": ["x", "y"], "deep": {"#text": "t", "k": "v"}},
         ),
         TaskServiceConf("b", "B", "é"),
+        TaskServiceConf(
+            "c", "", "c", ServiceType.COMMAND, command=("sleep", "a b"),
+            supervision=Supervision(
+                restart=Restart(RestartWhen.ON_FAILURE, delay=2.0), requires=(Requirement("a"),),
+                readiness=Readiness(ReadinessKind.TCP, Probe("127.0.0.1:80")), instances=3,
+                schedule="1 2 * * *",
+                surroundings=Surroundings(env={"A": "1"}, limits={"nofile": (1, 2)}, umask=0o22),
+            ),
+        ),
     ),
 )  # fmt: skip
 
@@ -211,16 +268,19 @@ def check_faults(read: Callable[[], object], source: str) -> None:
     assert all(str(fault).isprintable() and fault.file == source for fault in faults)
 
 
-WORDS = ["TaskService", "Task", "id", "state", "message", "header", "on_exit", "call", "#text"]
+WORDS = [
+    "TaskService", "Task", "id", "state", "message", "header", "on_exit", "call", "#text", "serviceType",
+    "supervision",
+    "command", "arg", "restart", "policy", "readiness", "liveness", "type", "target", "requires", "service",
+    "process", "env", "name", "limit", "instances", "schedule", "output",
+]  # fmt: skip
+TEXTS = ["Command", "Thread", "always", "tcp", "heartbeat", "command", "a", "1", "* * * * *", "nofile"]
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.sampled_from(TEXTS),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                ["TaskService", "Task", "id", "state", "message", "header", "on_exit", "call", "#text"]
-            )
-            | st.text(max_size=3),
+            st.sampled_from(WORDS) | st.text(max_size=3),
             inner,
             max_size=4,
         )
@@ -229,7 +289,7 @@ JSON = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["TaskService", "ContextID", "FrontBind"]), JSON))
+@given(st.dictionaries(st.sampled_from(["TaskService", "ContextID", "FrontBind", "supervision"]), JSON))
 @settings(max_examples=300, deadline=None)
 def test_any_message_is_read_or_refused(image):
     """A provider reads what strangers send: nothing but a configuration error may come of it."""
