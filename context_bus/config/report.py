@@ -95,7 +95,9 @@ class Report:
         yield f"deferred, until {starters} starts them", [_line(service) for service in deferred]
         transitions = [f"{service.id} {text}" for service in self.services for text in service.transitions]
         yield "transitions", transitions
-        yield "order of starts, those of one line at the same time", [", ".join(ids) for ids in self.levels]
+        waiting = {service.id for service in deferred}
+        order = [", ".join(each for each in ids if each not in waiting) for ids in self.levels]
+        yield "order of starts, those of one line at the same time", [line for line in order if line]
         yield "kept", [f"{service.id}  {service.policy}" for service in self.services if service.policy]
         times = [f"{each.id}  {', '.join(each.next_times)}" for each in self.services if each.next_times]
         yield "next times", times

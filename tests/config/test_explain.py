@@ -134,7 +134,7 @@ def test_summary_explains_order_and_times(path):
         "  deferred, until a transition, a command or their schedule starts them:",
         "    nightly  sleep 5 (nightly)",
         "  order of starts, those of one line at the same time:",
-        "    db, nightly",
+        "    db",
         "    web",
         "  kept:",
         "    web  requires db ready",

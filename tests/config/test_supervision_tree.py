@@ -7,6 +7,7 @@ from dataclasses import replace
 from context_bus.config.image import (
     context_from_image,
     context_to_image,
+    examine_image,
     service_from_image,
     service_to_image,
 )
@@ -75,7 +76,8 @@ def test_context_of_a_message_may_speak_for_all_as_well():
     """Whoever writes messages by hand may be as short as in a file."""
     image = context_to_image(parse_context(kept_context(kept("")).encode(), "c.xml"))
     image["supervision"] = {"restart": {"policy": "on_failure"}}
-    assert context_from_image(image).services[0].supervision.restart.policy is RestartWhen.ON_FAILURE
+    for conf in (context_from_image(image), examine_image(image).conf):
+        assert conf.services[0].supervision.restart.policy is RestartWhen.ON_FAILURE
 
 
 def test_images_without_a_supervision_are_those_of_old():
