@@ -31,8 +31,8 @@ class Roots:
         )
 
     def trust(self, conf: ContextConf) -> None:
-        """Trust the commands of a file: any other that a message names could be anything."""
-        self._commands = frozenset(each.command for each in conf.services if each.command)
+        """Trust the programs, users and paths of a file: any other that a message names could be anything."""
+        self._powers = [_powers(each) for each in conf.services]
 
     def resolve(self, service: TaskServiceConf) -> Path:
         """Directory that holds the directory of a service, absolute."""
@@ -44,13 +44,13 @@ class Roots:
         Returns:
             Why it is refused; empty if it is not.
         """
-        if service.service_type is ServiceType.COMMAND:
-            if any(each == service.command for each in self._commands):
-                return ""
+        if (powers := _powers(service)) != _NONE and powers not in self._powers:
             return (
-                f"service {service.id} is a command that is not in the provider's own file; "
-                "a message may only name commands that its file has"
+                f"service {service.id} names programs, users or paths that the provider's own file does not; "
+                "edit that file and reload it"
             )
+        if service.service_type is ServiceType.COMMAND:
+            return ""
         if not service.location:
             return f"service {service.id} has no location; name the directory that holds {service.instance}/"
         location = self.resolve(service)
@@ -61,3 +61,14 @@ class Roots:
             f"location {location} of service {service.id} is outside the allowed directories ({roots}); "
             f"start the provider with --allow_location={location} if it is to be trusted"
         )
+
+
+def _powers(service: TaskServiceConf) -> tuple[object, ...]:
+    """What of a definition can run a program, become a user, or write a file."""
+    kept = service.supervision
+    commands = (kept.readiness.probe.command, kept.liveness.probe.command if kept.liveness else ())
+    return (service.command, *commands, kept.surroundings, kept.output)
+
+
+#: A definition that can do none of it.
+_NONE = _powers(TaskServiceConf("", "", ""))

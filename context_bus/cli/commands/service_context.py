@@ -52,6 +52,14 @@ EXIT_CODES = {"SIGINT": 130, "SIGINT again": 130, "SIGTERM again": 143}
 )
 @click.option("--reload", is_flag=True, help="Restart a service when its code is edited.")
 @click.option(
+    "--state",
+    type=click.Path(file_okay=False),
+    default="",
+    help="Directory for what must survive.  [default: .context_bus beside FILE]",
+)
+@click.option("--store", default="", metavar="URL", help="Database for it: postgresql://USER@HOST/DATABASE.")
+@click.option("--fresh", is_flag=True, help="Bring nothing back that a killed provider had running.")
+@click.option(
     "--policy",
     type=click.Choice(["drop", "block"]),
     default="drop",
@@ -76,21 +84,27 @@ def command(
     insecure: bool,
     allowed: tuple[str, ...],
     reload: bool,
+    state: str,
+    store: str,
+    fresh: bool,
     policy: str,
     log_level: str,
     log_file: str,
 ) -> int:
     """Run the provider of the context in FILE and show what happens, until Ctrl-C or an exit command.
 
-    No service runs until it is commanded, or until --start. Exits with 2 if FILE has faults, with 3 if
-    its endpoints cannot be bound.
+    No service runs until it is commanded, or until --start; what a provider of FILE had running when it
+    was killed is brought back. Exits with 2 if FILE has faults, with 3 if its endpoints cannot be bound,
+    with 9 if another provider runs it.
     """
     import asyncio
 
     from context_bus.cli.logs import LogSettings, configure
     from context_bus.config.load import read_context
+    from context_bus.context.journal import Keep
     from context_bus.context.provider import Provider
     from context_bus.kernel.ids import new_transaction
+    from context_bus.store.place import place_of
 
     logs = LogSettings(log_level, str(Path(log_file).absolute()) if log_file else "", as_json)
     configure(logs)
@@ -106,6 +120,8 @@ def command(
         policy="block" if policy == "block" else "drop",
         prepare=logs.for_child(),
         reload=reload,
+        keep=Keep(place_of(file, state), store, fresh),
+        terminal=None if quiet or as_json else sys.stdout.fileno(),
     )
     return EXIT_CODES.get(asyncio.run(provider.run()), 0)
 
