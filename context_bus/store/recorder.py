@@ -90,9 +90,11 @@ class Recorder:
         self._opened, self._gone = self._loop.create_future(), self._loop.create_future()
         # Who never asks need not be told by the garbage collector.
         self._opened.add_done_callback(lambda future: future.exception())
-        if self._address.is_new:
+        # Asked once: by the time the thread looks, somebody else may have made an empty file.
+        is_new = self._address.is_new
+        if is_new:
             self._set_opened(Remembered())
-        threading.Thread(target=self._work, name="recorder", daemon=True).start()
+        threading.Thread(target=self._work, args=(not is_new,), name="recorder", daemon=True).start()
 
     async def opened(self) -> Remembered:
         """Wait until the store is open; not at all if it is new.
@@ -161,9 +163,9 @@ class Recorder:
 
     # -- in the thread -----------------------------------------------------------------------------
 
-    def _work(self) -> None:
+    def _work(self, is_awaited: bool) -> None:
         try:
-            self._scribe.run()
+            self._scribe.run(is_awaited)
         except Exception:  # border of the thread: a bug in us must not end in silence
             _log.exception("recorder ended: store=%s", self._address)
             raise

@@ -93,10 +93,15 @@ class Scribe:
     _has_begun: bool = field(default=False, init=False)
     _failures: int = field(default=0, init=False)
 
-    def run(self) -> None:
-        """Write until the backlog is closed and empty, or its deadline has passed."""
+    def run(self, is_awaited: bool) -> None:
+        """Write until the backlog is closed and empty, or its deadline has passed.
+
+        Args:
+            is_awaited: Whether somebody waits for what is in the store; then one that cannot be opened ends
+                it all. Otherwise that is trouble like any other.
+        """
         try:
-            if self.address.is_new or self._open():
+            if not is_awaited or self._open():
                 self._follow()
         finally:
             if self._writer is not None:
