@@ -6,15 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from context_bus.store.address import Address
 from context_bus.store.changes import EventHappened, ProcessBegan, StateChanged, Wanted, Wish
-from context_bus.store.component import Contribution
 from context_bus.store.recorder import Listeners, Recorder
 from context_bus.store.remembered import Remembered
 from context_bus.store.run import Run
 from context_bus.store.scribe import Limits
+
+if TYPE_CHECKING:
+    from context_bus.store.component import Contribution
 
 T = TypeVar("T")
 
