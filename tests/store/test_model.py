@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -138,3 +139,34 @@ def test_the_rows_are_as_if_written_one_by_one(steps: list[Change | str]) -> Non
                     backlog.restore(batch)
         writer.close()
         assert rows_of(address) == model
+
+
+def test_a_process_begins_before_it_ends(sqlite: Address) -> None:
+    """Changes of one kind are written together, but no end before the beginning that it belongs to."""
+    writer = Writer(sqlite, [core()])
+    writer.begin(Run(1, 2, "boot", 3.0))
+    writer.write([began("p1")])
+    writer.write([ProcessEnded("p1", 5.0), began("p2"), ProcessReady("p2", 6.0), ProcessEnded("p2", 7.0)])
+    writer.close()
+    assert {name: row[1:3] for name, row in rows_of(sqlite).processes.items()} == {
+        "p1": (None, 5.0),
+        "p2": (6.0, 7.0),
+    }
+
+
+def test_a_batch_written_twice_is_there_once(sqlite: Address, caplog: pytest.LogCaptureFixture) -> None:
+    """And no change of it is taken for one that cannot be written."""
+    writer = Writer(sqlite, [core()])
+    writer.begin(Run(1, 2, "boot", 3.0))
+    changes = [
+        TransactionOpened("T", "c", "n", 1.0),
+        wanted("s1"),
+        began("p1"),
+        event(1),
+        Forgotten("T", "s2"),
+    ]
+    for _ in range(2):
+        writer.write(changes)
+    writer.close()
+    assert "not recorded" not in caplog.text
+    assert len(rows_of(sqlite).events) == len(rows_of(sqlite).processes) == 1
