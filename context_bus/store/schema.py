@@ -89,9 +89,19 @@ processes = sa.Table(
 )
 sa.Index("processes_of_service", processes.c.service_id, processes.c.spawned_at)
 sa.Index("processes_by_time", processes.c.spawned_at)
-_living = processes.c.ended_at.is_(None)
-# A provider that starts asks for the few without an end among a hundred thousand.
-sa.Index("processes_living", processes.c.spawned_at, sqlite_where=_living, postgresql_where=_living)
+
+
+@sa.event.listens_for(processes, "after_create")
+def _index_living(_: sa.Table, connection: sa.Connection, **__: object) -> None:
+    """A provider that starts asks for the few without an end among a hundred thousand.
+
+    In words, since an index with a condition for a dialect imports the dialect.
+    """
+    connection.exec_driver_sql(
+        "CREATE INDEX processes_living ON processes (spawned_at) WHERE ended_at IS NULL"
+    )
+
+
 events = sa.Table(
     "events",
     tables,
