@@ -22,16 +22,23 @@ from context_bus.context.trace import (
     CodeChanged,
     CommandHeard,
     CommandSettled,
+    ContextResumed,
+    FileReloaded,
     ForwarderChanged,
     ForwarderState,
     FrameIgnored,
+    LeftoversEnded,
     MessagesLost,
+    OutputTroubled,
     ProviderEnded,
     ProviderEvent,
     ProviderLeaving,
     ProviderReady,
     ServiceChanged,
+    ServiceFrozen,
     ServiceReported,
+    StoreRecovered,
+    StoreTroubled,
     TransitionFired,
 )
 
@@ -136,6 +143,10 @@ class LiveView:
         ]
 
 
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def line_of(event: ProviderEvent) -> Line | None:
     """What an event says in one line; None where another event says it already."""
     match event:
@@ -143,6 +154,9 @@ def line_of(event: ProviderEvent) -> Line | None:
             return _changed(event)
         case ServiceReported():
             return _reported(event)
+        case ServiceFrozen():
+            verb = "frozen" if event.is_frozen else "thawed"
+            return Line(event.service_id, "", verb, f"pid {event.pid}", event.transaction)
         case TransitionFired():
             note = f" ({event.note})" if event.note else ""
             text = f"{event.action} {event.target}{note}"
@@ -168,6 +182,23 @@ def _about_provider(event: ProviderEvent) -> Line | None:
             )
         case MessagesLost():
             return Line(PROVIDER, "", "lost", f"{event.count} messages so far")
+        case ContextResumed():
+            text = f"{_count(event.services, 'service')} of a killed provider"
+            adopted = f", {event.adopted} running on" if event.adopted else ""
+            return Line(PROVIDER, "", "resumed", text + adopted)
+        case LeftoversEnded():
+            return Line(PROVIDER, "", "cleaned", f"{event.count} processes that a killed provider left")
+        case StoreTroubled():
+            return Line(PROVIDER, "", "not recorded", event.reason)
+        case StoreRecovered():
+            lost = f"; {_count(event.dropped, 'event')} given up" if event.dropped else ""
+            return Line(PROVIDER, "", "recorded", f"everything again{lost}")
+        case OutputTroubled(reason=""):
+            return Line(event.name, "", "written", f"its output again; {event.lost} bytes lost")
+        case OutputTroubled():
+            return Line(event.name, "", "not written", f"its output: {event.reason}")
+        case FileReloaded():
+            return Line(PROVIDER, "", "reloaded", event.fault or event.file)
         case CodeChanged():
             return Line(PROVIDER, "", "edited", f"{', '.join(event.instances)}; restarting")
         case ProviderLeaving():

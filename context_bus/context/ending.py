@@ -46,6 +46,8 @@ def judge(member: Member) -> Verdict:
         reason = accident(gone, member.conf.supervision.restart.success_codes)
         says = str(Ending.FAILED if reason else Ending.STOPPED)
     reason = f"{where}: {reason}" if where and where not in reason else reason
+    if member.commanded and gone is not None and gone.signal and _is_as_told(member, gone):
+        reason, says = "", ""
     if member.commanded or (gone is not None and gone.commanded and says != Ending.FAILED):
         return Verdict(
             State.STOPPED, "end_stopped", Report.STOPPED, member.reason or _not_in_vain(says, reason)
@@ -74,3 +76,8 @@ def _not_in_vain(says: str, reason: str) -> str:
 
 def _failed(reason: str) -> Verdict:
     return Verdict(State.FAILED, "end_failed", Report.FAILED, reason)
+
+
+def _is_as_told(member: Member, gone: ChildExited) -> bool:
+    """Whether a process ended by the very signal that asked it to."""
+    return gone.signal == signal.Signals[member.conf.supervision.stop.signal]

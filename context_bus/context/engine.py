@@ -93,12 +93,12 @@ class Engine:
         self._wishes = Wishes(self._steps, self._gates)
         self._stops = Stops(self._wishes)
         self._queries = Queries(self._out.append, self.table, self._jobs)
-        self._resuming = Resuming(self.table, self._wishes, wall)
         self._changes = Changes(self.table, self._steps, self._wishes, self._stops, self._jobs)
         self._commanding = Commanding(
             Means(self._out.append, self.table, self._jobs, self._wishes, self._stops, self._changes)
         )
         self._happenings = Happenings(self._steps, self._gates, self._fire)
+        self._resuming = Resuming(self.table, self._wishes, self._steps, self._happenings.warming, wall)
 
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Take in what happened.

@@ -152,6 +152,8 @@ class Found:
         conf: Its definition then; None if that cannot be read any more.
         restarts: What its policy had counted.
         reason: Why it was in its state.
+        incarnation: Number of its process, if that is there, or was until it ended unobserved.
+        pid: That process; 0 if there is none.
     """
 
     key: Key
@@ -160,6 +162,8 @@ class Found:
     conf: TaskServiceConf | None = None
     restarts: Memory | None = None
     reason: str = ""
+    incarnation: int = 0
+    pid: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from context_bus.bus.endpoint import check_bind
 from context_bus.bus.events import Link, LinkWatch
 from context_bus.bus.forwarder import READY_TIMEOUT, SETTLE, STOP_TIMEOUT, Policy, run_forwarder
 from context_bus.config.model import ContextConf
+from context_bus.context.adopting import Note
 from context_bus.context.trace import ForwarderChanged, ForwarderState
 from context_bus.errors import ContextBusError, EndpointError, NotConnected
 from context_bus.process.child import Child
@@ -24,6 +25,8 @@ from context_bus.process.spawn import spawn
 
 _log = logging.getLogger(__name__)
 
+#: What the next provider finds on a forwarder that outlived this one.
+_NOTE = Note("forwarder").text()
 #: Seconds in which a forwarder that broke a connection may turn out to have died rather than to hang.
 VERDICT_AFTER = 0.2
 #: Seconds between attempts to replace a forwarder whose endpoints are taken for the moment.
@@ -64,8 +67,8 @@ class ForwarderKeeper:
         """Whether its process exists."""
         return self._child is not None and _lives(self._child)
 
-    async def start(self) -> None:
-        """Start it; returns when it forwards.
+    async def start(self, adopted: Child | None = None) -> None:
+        """Start it, or go on with one that an earlier provider started; returns when it forwards.
 
         Raises:
             EndpointError: An endpoint is not safe, malformed or taken.
@@ -73,7 +76,10 @@ class ForwarderKeeper:
         """
         check_bind(self._conf.front_bind, insecure=self._insecure)
         check_bind(self._conf.backend_bind, insecure=self._insecure)
-        await self._spawn(settle=0.0)
+        if adopted is None:
+            await self._spawn(settle=0.0)
+        else:
+            self._child = adopted
         self._show(ForwarderChanged(ForwarderState.STARTED, self.pid))
         self._tasks = [
             asyncio.create_task(self._keep(), name="forwarder-keeper"),
@@ -135,7 +141,7 @@ class ForwarderKeeper:
     async def _spawn(self, settle: float) -> None:
         conf = self._conf
         arguments = (conf.front_bind, conf.backend_bind, self._insecure, settle, self._policy)
-        child = await asyncio.to_thread(spawn, "forwarder", forward, *arguments)
+        child = await asyncio.to_thread(spawn, "forwarder", forward, *arguments, note=_NOTE)
         self._child = child
         try:
             answer = await _first_word(child)

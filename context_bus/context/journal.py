@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,14 @@ import msgspec
 
 from context_bus.config.image import service_from_image, service_to_image
 from context_bus.config.model import TaskServiceConf
+from context_bus.context.adopting import Adoption
 from context_bus.context.eventlog import LoggedEvent
 from context_bus.context.events import ChildExited, Found, Key, Resumed
 from context_bus.context.instructions import Remember
 from context_bus.context.trace import LeftoversEnded, ProviderEvent, StoreRecovered, StoreTroubled
 from context_bus.errors import ConfigurationError
 from context_bus.process import tree
+from context_bus.process.child import Child
 from context_bus.process.leftovers import end_leftovers
 from context_bus.store.address import address_of
 from context_bus.store.changes import (
@@ -52,11 +54,18 @@ class Keep:
         place: Directory of its state.
         url: Database instead of the file there; empty for that file.
         is_fresh: Forget what an earlier provider had running instead of bringing it back.
+        outlives: Let services and forwarder outlive this provider, for the next one to adopt.
     """
 
     place: Place
     url: str = ""
     is_fresh: bool = False
+    outlives: bool = False
+
+    @property
+    def guardian(self) -> str:
+        """Path at which a guardian is found that outlived its provider."""
+        return str(self.place.directory / "guardian.sock")
 
 
 class Journal:
@@ -89,8 +98,11 @@ class Journal:
         prepare(self._keep.place)
         self._lock = take(self._keep.place)
 
-    async def open(self) -> tuple[Resumed | None, int]:
+    async def open(self, adoption: Adoption | None = None) -> tuple[Resumed | None, int]:
         """Open the store, and end what an earlier provider could not.
+
+        Args:
+            adoption: What it left in the care of its guardian, if it did.
 
         Returns:
             What is to be brought back, if anything; and the number of the next event.
@@ -110,12 +122,14 @@ class Journal:
         self._recorder.start()
         found = await self._recorder.opened()
         self._run = found.run
-        await self._end_leftovers(found)
+        adopted = adoption.services if adoption is not None else {}
+        await self._end_leftovers(found, set(adopted))
         self._transactions = {row.name for row in found.transactions}
-        if self._keep.is_fresh or not any(row.wanted is Wish.UP for row in found.services):
+        is_wanted = adopted or any(row.wanted is Wish.UP for row in found.services)
+        if self._keep.is_fresh or not is_wanted:
             self._forget_all()
             return None, found.next_sequence
-        return _resumed(found), found.next_sequence
+        return _resumed(found, adopted), found.next_sequence
 
     def _troubled(self, reason: str) -> None:
         self.is_troubled = True
@@ -125,13 +139,20 @@ class Journal:
         self.is_troubled = False
         self._show(StoreRecovered(dropped))
 
-    async def _end_leftovers(self, found: Remembered) -> None:
-        rows = [row for row in found.processes if row.boot_id == self._boot_id]
+    async def _end_leftovers(self, found: Remembered, adopted: Set[tuple[Key, int]]) -> None:
+        rows = []
+        for row in found.processes:
+            key = Key(row.transaction, row.service_id)
+            if (key, row.incarnation) in adopted:
+                self._processes[key, row.incarnation] = row.id
+            elif row.boot_id == self._boot_id:
+                rows.append(row)
         identities = [tree.Identity(row.pid, row.ticks) for row in rows]
         killed = await asyncio.to_thread(end_leftovers, identities)
         if killed:
             self._show(LeftoversEnded(killed))
-        for row in found.processes:
+        kept = set(self._processes.values())
+        for row in (row for row in found.processes if row.id not in kept):
             self._record(ProcessEnded(row.id, time.time(), reason="its provider was killed"))
 
     def _forget_all(self) -> None:
@@ -219,20 +240,23 @@ class Journal:
         return msgspec.json.encode(service_to_image(conf)).decode()
 
 
-def _resumed(found: Remembered) -> Resumed:
+def _resumed(found: Remembered, adopted: Mapping[tuple[Key, int], Child]) -> Resumed:
     transactions = tuple((row.name, row.context_id, row.context_name) for row in found.transactions)
-    return Resumed(transactions, tuple(_found(found)))
+    return Resumed(transactions, tuple(_found(found, adopted)))
 
 
-def _found(remembered: Remembered) -> Iterator[Found]:
+def _found(remembered: Remembered, adopted: Mapping[tuple[Key, int], Child]) -> Iterator[Found]:
+    living = {key: (incarnation, child.pid) for (key, incarnation), child in adopted.items()}
     for row in remembered.services:
+        key = Key(row.transaction, row.service_id)
         yield Found(
-            Key(row.transaction, row.service_id),
+            key,
             row.wanted is Wish.UP,
             row.state,
             _conf(row),
             msgspec.json.decode(row.restarts, type=Memory) if row.restarts else None,
             row.reason,
+            *living.get(key, (0, 0)),
         )
 
 

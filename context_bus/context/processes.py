@@ -148,13 +148,23 @@ class Processes:
             return
         finally:
             pipes.close()
+        self._attend(process, child)
+        self._post(ChildSpawned(key, number, child.pid))
+        if process.is_unwanted:
+            await self._kill([child])
+
+    def adopt(self, order: SpawnChild, child: Child) -> None:
+        """Go on with a process that an earlier provider made; it may have ended since."""
+        process = self._processes[order.key, order.incarnation] = _Process(order)
+        self._name_of(order.key)
+        self._attend(process, child)
+
+    def _attend(self, process: _Process, child: Child) -> None:
+        key, number = process.order.key, process.order.incarnation
         process.child = child
         child.exited().add_done_callback(lambda _: self._ended(process))
         child.on_stopped(lambda is_frozen: self._post(ChildFrozen(key, number, is_frozen)))
         self._listen(process)
-        self._post(ChildSpawned(key, number, child.pid))
-        if process.is_unwanted:
-            await self._kill([child])
 
     def _spawn(self, process: _Process, stdout: int, stderr: int) -> Child:
         if process.is_unwanted:

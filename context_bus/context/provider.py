@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import time
 from collections import deque
@@ -33,6 +34,7 @@ from context_bus.context.events import (
     Resumed,
 )
 from context_bus.context.forwarding import ForwarderKeeper
+from context_bus.context.heritage import Heritage
 from context_bus.context.instructions import SpawnChild
 from context_bus.context.journal import Journal, Keep
 from context_bus.context.listening import Ears
@@ -54,7 +56,7 @@ from context_bus.context.trace import (
 )
 from context_bus.process.orders import Recovered, Trouble
 from context_bus.process.output import Outputs
-from context_bus.process.spawn import shut_down, warm_up
+from context_bus.process.spawn import shut_down
 from context_bus.supervise.clockwatch import ClockWatch
 
 _log = logging.getLogger(__name__)
@@ -109,11 +111,14 @@ class Provider:
         limits = limits or Limits()
         self._roots = Roots(conf, allowed)
         self._journal = Journal(keep, self._show) if keep is not None else None
+        self._heritage = Heritage(keep, self._journal)
         self._engine = Engine(conf, limits, wall=_wall)
         self._log = EventLog(time.time, self._logged)
         self._logs = Logs(conf, keep.place.logs if keep is not None else None)
         self._keeper = ForwarderKeeper(conf, insecure=insecure, policy=policy, show=self._show)
         self._outputs = Outputs(terminal, self._output_told)
+        if keep is not None and keep.outlives:
+            self._outputs.keep()
         grace = max(0.1, limits.grace - EARLIER)
         ends = (conf.front_end_endpoint, conf.backend_endpoint)
         site = Site(*ends, self._roots, self._logs, grace, prepare)
@@ -154,9 +159,9 @@ class Provider:
                 self._journal.lock()
             Provider._running += 1
             stack.push_async_callback(self._release_guardian)
-            warm_up(self._preload)
+            await self._heritage.find_guardian(self._preload)
             stack.push_async_callback(self._keeper.stop)
-            await self._keeper.start()
+            await self._keeper.start(self._heritage.forwarder)
             await self._serve(stack)
             self._reason = await self._finished
         self._voice = None
@@ -204,7 +209,7 @@ class Provider:
         self._clock.start()
         stack.callback(self._clock.stop)
         self._watch_code(stack)
-        resumed = await self._open_journal()
+        resumed = await self._heritage.open(self._log, self._spawner, self.conf)
         await ears.open()
         self._show(
             ProviderReady(
@@ -217,21 +222,11 @@ class Provider:
             )
         )
         if resumed is not None:
-            wanted = sum(found.is_wanted for found in resumed.services)
-            self._show(ContextResumed(tuple(name for name, _, _ in resumed.transactions), wanted))
+            self._show(_told(resumed))
             self._inbox.append(resumed)
         elif self._transaction:
             self._inbox.append(CommandReceived("start", self._transaction, conf.context_id))
         self._decide()
-
-    async def _open_journal(self) -> Resumed | None:
-        """Open what earlier providers kept; returns what is to be brought back."""
-        if self._journal is None:
-            self._log.begin(1)
-            return None
-        resumed, sequence = await self._journal.open()
-        self._log.begin(sequence)
-        return resumed
 
     async def _close_journal(self) -> None:
         assert self._journal is not None
@@ -270,8 +265,16 @@ class Provider:
             loop.add_signal_handler(number, self._signalled, number)
             stack.callback(loop.remove_signal_handler, number)
 
-        loop.add_signal_handler(signal.SIGHUP, self._post, ReloadAsked())
+        had_terminal = _has_terminal()
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up, had_terminal)
         stack.callback(loop.remove_signal_handler, signal.SIGHUP)
+
+    def _hung_up(self, had_terminal: bool) -> None:
+        """Reload the file, unless it is our terminal that is gone."""
+        if had_terminal and not _has_terminal():
+            self._signalled(signal.SIGHUP)
+        else:
+            self._post(ReloadAsked())
 
     def _signalled(self, number: signal.Signals) -> None:
         if self._engine.is_leaving or self._is_signalled:
@@ -334,6 +337,21 @@ class Provider:
                         _log.exception("not carried out: instruction=%s", type(instruction).__name__)
         finally:
             self._is_busy = False
+
+
+def _has_terminal() -> bool:
+    """Whether there is a controlling terminal; one that was closed is none any more."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _told(resumed: Resumed) -> ContextResumed:
+    wanted = sum(found.is_wanted for found in resumed.services)
+    adopted = sum(found.pid > 0 for found in resumed.services)
+    return ContextResumed(tuple(name for name, _, _ in resumed.transactions), wanted, adopted)
 
 
 def _wall(now: float) -> float:

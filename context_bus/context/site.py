@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from context_bus.config.model import ServiceType, TaskServiceConf
 from context_bus.config.supervision import LivenessKind
+from context_bus.context.adopting import Note
 from context_bus.context.events import Key
 from context_bus.context.instances import number_of
 from context_bus.context.instructions import SpawnChild
@@ -81,12 +82,15 @@ class Site:
             ContextBusError: It comes from where services may not come from, or cannot be executed.
         """
         conf, surroundings = order.conf, self.surroundings(order.key, order.conf)
+        note = Note("service", *order.key, order.incarnation).text()
         if conf.service_type is ServiceType.COMMAND:
             return spawn_program(
-                conf.id, conf.command, surroundings=surroundings, stdout=stdout, stderr=stderr
+                conf.id, conf.command, surroundings=surroundings, stdout=stdout, stderr=stderr, note=note
             )
         boot = self.boot(order)
-        return spawn(conf.id, run_service, boot, surroundings=surroundings, stdout=stdout, stderr=stderr)
+        return spawn(
+            conf.id, run_service, boot, surroundings=surroundings, stdout=stdout, stderr=stderr, note=note
+        )
 
     def surroundings(self, key: Key, conf: TaskServiceConf) -> Surroundings:
         """What the process of a service runs in; a program also learns what a Python service is told."""

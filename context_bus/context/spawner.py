@@ -12,6 +12,7 @@ from context_bus.context.instructions import EndChild, ProbeReadiness, SpawnChil
 from context_bus.context.probes import Probes
 from context_bus.context.processes import Processes
 from context_bus.context.site import Site
+from context_bus.process.child import Child
 from context_bus.process.output import Outputs
 
 
@@ -49,6 +50,10 @@ class Spawner:
             self._threads = {entry for entry in self._threads if entry[0] != order.key}
             self._threads.add((order.key, order.incarnation))
         self._of(order.key, order.incarnation).spawn(order)
+
+    def adopt(self, order: SpawnChild, child: Child) -> None:
+        """Go on with a process that an earlier provider made."""
+        self._processes.adopt(order, child)
 
     def tell(self, order: TellService) -> None:
         """Tell a service to run or to stop."""

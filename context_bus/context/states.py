@@ -129,6 +129,10 @@ class Lifecycle:
         self.trigger(trigger)  # type: ignore[attr-defined] # added by the machine
         return self.now
 
+    def become(self, state: State) -> None:
+        """Be in a state that was reached elsewhere: the service outlived whoever led it there."""
+        _MACHINE.set_state(str(state), self)
+
     def forget(self) -> None:
         """Take the service out of the machine, which would keep it for ever otherwise."""
         _MACHINE.remove_model(self)

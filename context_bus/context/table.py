@@ -160,9 +160,11 @@ class Table:
         """The record of a service without its definition."""
         record = task_record(member, self.images, self._wall)
         record.pop("task", None)
-        record.setdefault("instance", member.conf.instance)
-        record.setdefault("serviceName", member.conf.service_name)
-        return record
+        names: dict[str, object] = {
+            "instance": member.conf.instance,
+            "serviceName": member.conf.service_name,
+        }
+        return {**names, **record, **_supervised(member, self._wall)}
 
     def records(self) -> list[object]:
         """The whole table, as the broadcast carries it."""
@@ -179,7 +181,7 @@ def task_record(member: Member, images: Images, wall: Callable[[float], float]) 
         "state": state,
     }
     if member.state is State.DEFINED:
-        return record | _supervised(member, wall)
+        return record
     conf = member.conf
     verb = "stop" if action in {"stop", "stopped"} else "start"
     record |= {

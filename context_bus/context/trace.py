@@ -177,10 +177,17 @@ class CodeChanged(ProviderEvent):
 
 @dataclass(frozen=True, slots=True)
 class ContextResumed(ProviderEvent):
-    """An earlier provider was killed; what it had running is brought back."""
+    """An earlier provider was killed; what it had running is brought back.
+
+    Args:
+        transactions: Its transactions.
+        services: How many services are wanted.
+        adopted: How many processes outlived it, and go on as they are.
+    """
 
     transactions: tuple[str, ...]
     services: int
+    adopted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,20 @@ class Warming:
             self._ready(member, now)
             return
         self._steps.change(member, "warm")
+        self._ask(member, now)
+
+    def again(self, member: Member, now: float) -> None:
+        """Go on asking a service whose provider was replaced meanwhile."""
+        self._steps.expect_ready(member, now)
+        self._ask(member, now)
+
+    def watch(self, member: Member) -> None:
+        """Watch from now on whether a service is alive, if its definition wants that."""
+        if member.conf.supervision.liveness is not None:
+            self._steps.put(WatchLife(member.key, member.incarnation, member.conf.supervision.liveness))
+
+    def _ask(self, member: Member, now: float) -> None:
+        readiness = member.conf.supervision.readiness
         if readiness.kind is ReadinessKind.TIME:
             self._steps.set_timer(member, Timer.WARM, now + readiness.after)
         else:
@@ -50,6 +64,5 @@ class Warming:
         if is_program(member):
             self._steps.report_for(member, Report.STARTED, "")
         self._steps.settle(member, Goal.UP, AnswerKind.DONE)
-        if member.conf.supervision.liveness is not None:
-            self._steps.put(WatchLife(member.key, member.incarnation, member.conf.supervision.liveness))
+        self.watch(member)
         self._fire(member, Report.STARTED, SUCCESS, False, now)

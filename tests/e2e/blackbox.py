@@ -34,28 +34,35 @@ class Provider:
     """
 
     def __init__(
-        self, project: Project, context_file: Path, *args: str, topics: Sequence[bytes] = (b"",)
+        self,
+        project: Project,
+        context_file: Path,
+        *args: str,
+        topics: Sequence[bytes] = (b"",),
+        terminal: int | None = None,
     ) -> None:
         self.project = project
         self.context_file = context_file
         self.mark = secrets.token_hex(8)
         self._args = args
         self._topics = topics
+        self._terminal = terminal
         self._out = project.directory / f"provider-{self.mark}.out"
         self._err = project.directory / f"provider-{self.mark}.err"
 
     def __enter__(self) -> Provider:
         self.wire = Wire(self.project.publish_to, self.project.listen_on, self._topics)
+        command = [sys.executable, str(TOOLS / "service_context.py"), str(self.context_file), *self._args]
+        place = {"cwd": self.project.directory, "env": os.environ | {procs.MARK: self.mark}}
         with self._out.open("w") as out, self._err.open("w") as err:
-            self.process = subprocess.Popen(
-                [sys.executable, str(TOOLS / "service_context.py"), str(self.context_file), *self._args],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                cwd=self.project.directory,
-                env=os.environ | {procs.MARK: self.mark},
-                process_group=0,
-            )
+            if self._terminal is not None:
+                streams = dict.fromkeys(("stdin", "stdout", "stderr"), self._terminal)
+                self.process = subprocess.Popen(["setsid", "--ctty", *command], **streams, **place)  # type: ignore[call-overload]
+            else:
+                nothing = subprocess.DEVNULL
+                self.process = subprocess.Popen(  # type: ignore[call-overload]
+                    command, stdin=nothing, stdout=out, stderr=err, process_group=0, **place
+                )
         try:
             self._wait_ready()
         except BaseException:

@@ -210,7 +210,7 @@ def test_row_31_busy_port_is_an_error(project: Project, transaction: str) -> Non
     with Provider(project, file) as provider:
         provider.command("start", transaction, [RUNNING])
         pid = provider.wire.report("started", "ts_1", transaction).status["pid"]
-        second = run_tool("service_context.py", file)
+        second = run_tool("service_context.py", file, f"--state={project.directory / 'elsewhere'}")
         assert re.search(rf"{project.pub_port}|{project.sub_port}", the_error(second))
         since = provider.wire.now
         provider.command("restart", transaction, [RUNNING])

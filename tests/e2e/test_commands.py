@@ -295,10 +295,13 @@ def test_quiet_prints_nothing_and_log_file_takes_the_records(project: Project, t
 
 
 def test_second_provider_is_refused_in_one_line(project: Project) -> None:
-    """The ports are taken: one line, 3, and the first provider goes on."""
+    """One line, 9 for the state and 3 for the ports, and the first provider goes on."""
     file = project.write_context([Service("ts_1")])
     with Provider(project, file) as provider:
         ended = run_tool("service_context.py", file)
+        assert ended.returncode == 9, ended
+        assert f"process {provider.process.pid} already provides" in ended.stderr
+        ended = run_tool("service_context.py", file, f"--state={project.directory / 'elsewhere'}")
         assert ended.returncode == 3, ended
         (line,) = ended.stderr.splitlines()
         assert line.startswith("error: cannot bind tcp://127.0.0.1:")

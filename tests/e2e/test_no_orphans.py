@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -104,11 +105,13 @@ def test_ctrl_c_on_the_terminal_is_orderly(running: Provider, transaction: str) 
         assert "KeyboardInterrupt" not in provider.output
 
 
-def test_closed_terminal_leaves_nothing(running: Provider, transaction: str) -> None:
-    """SIGHUP, as a closed terminal sends it, ends everything, too."""
-    with running as provider:
+def test_closed_terminal_leaves_nothing(project: Project, transaction: str) -> None:
+    """The SIGHUP of a terminal that goes away ends everything; any other reloads the file."""
+    master, terminal = os.openpty()
+    with Provider(project, project.write_context(SERVICES), terminal=terminal) as provider:
+        os.close(terminal)
         _start(provider, transaction)
-        provider.process.send_signal(signal.SIGHUP)
+        os.close(master)
         provider.wait_end()
 
 
@@ -213,13 +216,19 @@ def _listener_of(port: int, pids: set[int]) -> int:
     raise AssertionError(f"none of {pids} listens on {port}")
 
 
-def test_second_provider_leaves_the_first_unharmed(running: Provider, transaction: str) -> None:
+def test_second_provider_leaves_the_first_unharmed(
+    running: Provider, transaction: str, tmp_path: Path
+) -> None:
     """On the same ports it ends with one line and leaves no process; the first keeps every service."""
     with running as provider:
         everything = _start(provider, transaction)
         mark = "second" + provider.mark
-        ended = run_tool("service_context.py", provider.context_file, environment={procs.MARK: mark})
-        assert "127.0.0.1" in the_error(ended)
+        elsewhere = f"--state={tmp_path}"
+        for options, word in (((), str(provider.process.pid)), ((elsewhere,), "127.0.0.1")):
+            ended = run_tool(
+                "service_context.py", provider.context_file, *options, environment={procs.MARK: mark}
+            )
+            assert word in the_error(ended)
         assert procs.marked(mark) == {}
         assert everything <= set(provider.processes())
         assert provider.ask("stop", transaction)["verbs"][-1] == "done"

@@ -60,6 +60,11 @@ EXIT_CODES = {"SIGINT": 130, "SIGINT again": 130, "SIGTERM again": 143}
 @click.option("--store", default="", metavar="URL", help="Database for it: postgresql://USER@HOST/DATABASE.")
 @click.option("--fresh", is_flag=True, help="Bring nothing back that a killed provider had running.")
 @click.option(
+    "--keep_services",
+    is_flag=True,
+    help="Let services outlive a killed provider; the next one takes them over as they are.",
+)
+@click.option(
     "--policy",
     type=click.Choice(["drop", "block"]),
     default="drop",
@@ -87,6 +92,7 @@ def command(
     state: str,
     store: str,
     fresh: bool,
+    keep_services: bool,
     policy: str,
     log_level: str,
     log_file: str,
@@ -120,7 +126,7 @@ def command(
         policy="block" if policy == "block" else "drop",
         prepare=logs.for_child(),
         reload=reload,
-        keep=Keep(place_of(file, state), store, fresh),
+        keep=Keep(place_of(file, state), store, fresh, keep_services),
         terminal=None if quiet or as_json else sys.stdout.fileno(),
     )
     return EXIT_CODES.get(asyncio.run(provider.run()), 0)

@@ -1,0 +1,103 @@
+"""What a provider takes over from those before it: processes that outlived them, and what was wanted.
+
+Knows the guardian, the journal and the spawner; must not decide what becomes of a service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from context_bus.config.model import ContextConf
+from context_bus.context.adopting import Adoption, sort_out
+from context_bus.context.eventlog import EventLog
+from context_bus.context.events import Found, Resumed
+from context_bus.context.instances import base_of
+from context_bus.context.instructions import SpawnChild
+from context_bus.context.journal import Journal, Keep
+from context_bus.context.spawner import Spawner
+from context_bus.process.child import Child
+from context_bus.process.ending import end_now
+from context_bus.process.spawn import adopt, kill_all, warm_up
+
+
+class Heritage:
+    """What one provider inherits.
+
+    Args:
+        keep: Where what must survive is kept; None keeps nothing.
+        journal: What is written there.
+    """
+
+    def __init__(self, keep: Keep | None, journal: Journal | None) -> None:
+        self._keep, self._journal = keep, journal
+        self._adoption: Adoption | None = None
+
+    @property
+    def forwarder(self) -> Child | None:
+        """The forwarder of the provider before, if it lives."""
+        return self._adoption.forwarder if self._adoption is not None else None
+
+    async def find_guardian(self, preload: tuple[str, ...]) -> None:
+        """Have a guardian: a new one, or that of an earlier provider with all that it kept.
+
+        Args:
+            preload: What a new one imports.
+
+        Raises:
+            ProcessError: There can be none.
+        """
+        keep = self._keep
+        kept = await asyncio.to_thread(adopt, keep.guardian) if keep is not None else None
+        if keep is None or kept is None:
+            warm_up(preload, keep.guardian if keep is not None and keep.outlives else None)
+        elif keep.is_fresh:
+            await asyncio.to_thread(kill_all)
+        else:
+            self._adoption = sort_out(kept)
+            await asyncio.to_thread(end_now, self._adoption.strangers)
+
+    async def open(self, log: EventLog, spawner: Spawner, conf: ContextConf) -> Resumed | None:
+        """Open what earlier providers kept, and take over their processes.
+
+        Args:
+            log: Goes on counting.
+            spawner: Goes on with the processes.
+            conf: The file, for services whose definition of old cannot be read.
+
+        Returns:
+            What is to be brought back, if anything.
+
+        Raises:
+            StoreError: The store cannot be used.
+        """
+        if self._journal is None:
+            log.begin(1)
+            return None
+        resumed, sequence = await self._journal.open(self._adoption)
+        log.begin(sequence)
+        if self._adoption is not None:
+            await _take_over(self._adoption, resumed, spawner, conf)
+        return resumed
+
+
+async def _take_over(
+    adoption: Adoption, resumed: Resumed | None, spawner: Spawner, conf: ContextConf
+) -> None:
+    """Go on with the processes that somebody still knows; the others end."""
+    found = {(each.key, each.incarnation): each for each in resumed.services} if resumed else {}
+    unknown = []
+    for name, child in adoption.services.items():
+        order = _order(found.get(name), conf)
+        if order is not None:
+            spawner.adopt(order, child)
+        else:
+            unknown.append(child)
+    await asyncio.to_thread(end_now, unknown)
+
+
+def _order(found: Found | None, conf: ContextConf) -> SpawnChild | None:
+    """The order that made a process, as far as it matters afterwards."""
+    if found is None:
+        return None
+    own = found.conf or conf.service(base_of(found.key.service_id))
+    return SpawnChild(found.key, found.incarnation, own, run_now=True) if own is not None else None
