@@ -87,7 +87,14 @@ def test_every_event_has_a_line_and_a_json_form() -> None:
     kinds = [
         kind for kind in vars(trace).values() if isinstance(kind, type) and issubclass(kind, ProviderEvent)
     ]
-    filled = {"str": "text", "int": 3, "tuple": ("a",), "State": State.STARTED, "Trigger": Trigger.ON_EXIT}
+    filled = {
+        "str": "text",
+        "int": 3,
+        "bool": True,
+        "tuple": ("a",),
+        "State": State.STARTED,
+        "Trigger": Trigger.ON_EXIT,
+    }
     silent = set()
     for kind in kinds:
         values = {}
