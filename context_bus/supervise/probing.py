@@ -1,6 +1,7 @@
 """Ask a child again and again whether it is ready, then whether it is alive.
 
-Knows asyncio and the ways of asking; must not know what the child is. What is decided about the answers stands in ``liveness``.
+Knows asyncio and the ways of asking; must not know what the child is. What the answers mean is decided in
+``liveness``.
 """
 
 from __future__ import annotations
