@@ -5,23 +5,25 @@ The guardian has one thread and little memory, so that a fork is cheap and safe.
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 from context_bus.errors import ProcessError
 from context_bus.process.dressing import dress
 from context_bus.process.lifetime import die_with_parent
-from context_bus.process.mark import MARK, mark_of
+from context_bus.process.mark import MARK
 from context_bus.process.messages import Start
-from context_bus.process.tree import identify
 
 #: Exit code of a child that never came to run its own code; nobody but the guardian sees it.
 STILLBORN = 127
+#: Signals that the guardian handles or ignores and a child must not lose.
+_HANDLED = frozenset({signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Birth:
     Args:
         order: What to start.
         number: By which owner and guardian name the child.
+        mark: By which its offspring is known.
         given: Descriptors that came with the order, by what they are.
         passed: Descriptors among the arguments of a Python child.
         status: Where to write why the child does not run; closes by itself when it does. -1: nowhere.
@@ -38,6 +41,7 @@ class Birth:
 
     order: Start
     number: int
+    mark: str
     given: dict[str, int]
     passed: tuple[int, ...]
     status: int = -1
@@ -49,33 +53,89 @@ def bear(birth: Birth) -> int:
     Raises:
         OSError: No process can be made.
     """
-    guardian = os.getpid()
+    # Whatever can be is found out before the fork: each page that the child touches has to be copied.
+    plan = _plan(birth)
     # A signal sent as soon as the pid is known must find the child's handlers, not the guardian's.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
     try:
         pid = os.fork()
         if pid == 0:
-            _live(birth, guardian)
+            _live(birth, plan)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
     return pid
 
 
-def _live(birth: Birth, guardian: int) -> NoReturn:
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What the child would otherwise have to find out.
+
+    Args:
+        guardian: Pid of its parent.
+        defaults: Signals whose handling is to be the default again.
+        gaps: Ranges of descriptors to close, without the last.
+        paths: Where the program may be.
+    """
+
+    guardian: int
+    defaults: tuple[int, ...]
+    gaps: tuple[tuple[int, int], ...]
+    paths: tuple[bytes, ...]
+
+
+def _plan(birth: Birth) -> _Plan:
+    argv = birth.order.argv
+    kept = [birth.given[name] for name in ("channel", "load") if name in birth.given]
+    gaps = tuple(_gaps([*kept, *birth.passed, birth.status]))
+    return _Plan(os.getpid(), _defaults(is_program=bool(argv)), gaps, _paths(birth.order))
+
+
+@functools.cache
+def _defaults(*, is_program: bool) -> tuple[int, ...]:
+    """Signals that the guardian handles; for a program also those that Python itself ignores (SIGPIPE)."""
+    handlers = {int(number): signal.getsignal(number) for number in signal.valid_signals()}
+    return tuple(
+        number
+        for number, handler in handlers.items()
+        if callable(handler) or (is_program and handler is signal.SIG_IGN)
+    )
+
+
+def _gaps(kept: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Ranges of descriptors between the standard streams and those to keep, and behind the last."""
+    lowest, highest = 3, max(int(name) for name in os.listdir("/proc/self/fd"))
+    for descriptor in sorted({one for one in kept if one > 2}):
+        yield lowest, descriptor
+        lowest = descriptor + 1
+    yield lowest, highest + 1
+
+
+def _paths(order: Start) -> tuple[bytes, ...]:
+    """Where a program may be, in the order of the ``PATH`` it will have."""
+    if not order.argv:
+        return ()
+    program = os.fsencode(order.argv[0])
+    if b"/" in program:
+        return (program,)
+    env = {} if order.surroundings is None else order.surroundings.env
+    places = env.get("PATH", os.environ.get("PATH", os.defpath)).split(os.pathsep)
+    return tuple(os.path.join(os.fsencode(place), program) for place in places)
+
+
+def _live(birth: Birth, plan: _Plan) -> NoReturn:
     """Be the child; never returns, whatever happens."""
     try:
         os.setsid()
-        _reset_signals(is_program=bool(birth.order.argv))
-        _keep_only(_place_standard(birth.given), [*birth.passed, birth.status])
+        _reset_signals(birth, plan)
+        _place_streams(birth.given)
+        for lowest, highest in plan.gaps:
+            os.closerange(lowest, highest)
         if birth.order.surroundings is not None:
             dress(birth.order.surroundings)
-        die_with_parent(guardian)  # after any change of user, which makes the kernel forget it
-        pid = os.getpid()
-        identity = identify(pid)
-        assert identity is not None
-        os.environ[MARK] = mark_of(identity)
+        die_with_parent(plan.guardian)  # after any change of user, which makes the kernel forget it
+        os.environ[MARK] = birth.mark
         if birth.order.argv:
-            _execute(birth.order.argv)
+            _execute(birth.order.argv, plan.paths)
         _enter(birth)
     except BaseException as error:  # noqa: BLE001  # border of the process
         _report(birth.status, error)
@@ -83,46 +143,42 @@ def _live(birth: Birth, guardian: int) -> NoReturn:
         os._exit(STILLBORN)
 
 
-def _reset_signals(*, is_program: bool) -> None:
-    """Forget the guardian's handlers; a program also gets back what Python itself ignores (SIGPIPE)."""
+def _reset_signals(birth: Birth, plan: _Plan) -> None:
     signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals():
-        handler = signal.getsignal(number)
-        if callable(handler) or (is_program and handler is signal.SIG_IGN):
-            signal.signal(number, signal.SIG_DFL)
-    if not is_program:
+    for number in plan.defaults:
+        signal.signal(number, signal.SIG_DFL)
+    if not birth.order.argv:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
 
 
-def _place_standard(given: dict[str, int]) -> list[int]:
-    """Put the standard streams in their places; returns what else was given."""
+def _place_streams(given: dict[str, int]) -> None:
+    """Put the standard streams in their places."""
     for place, name in enumerate(("stdin", "stdout", "stderr")):
         if name in given:
             os.dup2(given[name], place)
     if "stdout" in given and isinstance(sys.stdout, io.TextIOWrapper):
         # What a service prints is to be in its log when it is killed.
         sys.stdout.reconfigure(line_buffering=True)
-    return [given[name] for name in ("channel", "load") if name in given]
 
 
-def _keep_only(*kept: Iterable[int]) -> None:
-    """Close every descriptor but the standard streams and these."""
-    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
-    lowest = 3
-    for descriptor in sorted({one for some in kept for one in some if one > 2}):
-        os.closerange(lowest, descriptor)
-        lowest = descriptor + 1
-    os.closerange(lowest, highest + 1)
-
-
-def _execute(argv: tuple[str, ...]) -> NoReturn:
-    try:
-        os.execvpe(argv[0], argv, os.environ)
-    except OSError as error:
-        raise ProcessError(f"cannot execute {argv[0]}: {error.strerror}") from error
-    except ValueError as error:
-        raise ProcessError(f"cannot execute {argv[0]!r}: {error}") from error
+def _execute(argv: tuple[str, ...], paths: Sequence[bytes]) -> NoReturn:
+    """Execute the first of these that is there, as execvp(3) does."""
+    verdict: OSError | None = None
+    for path in paths:
+        try:
+            os.execve(path, argv, os.environ)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            verdict = verdict or error
+        except PermissionError as error:
+            verdict = error  # one that may not be executed is worth more than one that is not there
+        except OSError as error:
+            verdict = error
+            break
+        except ValueError as error:
+            raise ProcessError(f"cannot execute {argv[0]!r}: {error}") from error
+    reason = verdict.strerror if verdict is not None else "nothing is in PATH"
+    raise ProcessError(f"cannot execute {argv[0]}: {reason}") from verdict
 
 
 def _enter(birth: Birth) -> NoReturn:

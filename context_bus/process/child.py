@@ -39,6 +39,7 @@ class Child:
         channel: Our end of its channel; None for a program, which has none.
         custodian: Who reaps it.
         number: Its name there.
+        mark: By which all that it starts is known.
         note: What was written on it when it was started, by us or by the owner before.
         held: Names of descriptors that are held for it.
     """
@@ -50,6 +51,7 @@ class Child:
         channel: Connection | None,
         custodian: Custodian,
         number: int,
+        mark: str,
         note: str = "",
         held: tuple[str, ...] = (),
     ) -> None:
@@ -57,6 +59,7 @@ class Child:
         self.identity = identity
         #: Our end of the channel; that of a program is closed from the beginning.
         self.channel = channel or _closed_connection()
+        self.mark = mark
         self.note = note
         self.held = held
         self._custodian, self._number = custodian, number

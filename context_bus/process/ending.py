@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from context_bus.process import tree
 from context_bus.process.child import Child
-from context_bus.process.mark import MARK, mark_of
+from context_bus.process.mark import MARK
 
 _log = logging.getLogger(__name__)
 
@@ -163,7 +163,7 @@ def sweep(children: Iterable[Child]) -> dict[int, int]:
     swept: dict[int, int] = {}
     if not ended:
         return swept
-    marks = {f"{MARK}={mark_of(child.identity)}".encode(): pid for pid, child in ended.items()}
+    marks = {f"{MARK}={child.mark}".encode(): pid for pid, child in ended.items()}
     for _ in range(_SWEEPS):
         victims = list(_leftovers(ended, marks))
         for pid, row in victims:

@@ -8,6 +8,11 @@ from context_bus.process.tree import Identity
 MARK = "CONTEXT_BUS_PROCESS"
 
 
-def mark_of(identity: Identity) -> str:
-    """The value of ``MARK`` for all that one child starts."""
-    return f"{identity.pid}.{identity.ticks}"
+def mark_of(guardian: Identity, number: int) -> str:
+    """The value of ``MARK`` for all that one child of a guardian starts.
+
+    Args:
+        guardian: Whose child it is.
+        number: Its number there. (Not its own identity, which it would have to read before it runs.)
+    """
+    return f"{guardian.pid}.{guardian.ticks}.{number}"

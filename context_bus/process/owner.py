@@ -25,6 +25,7 @@ from context_bus.process.child import UNKNOWN, Child
 from context_bus.process.freight import Freight
 from context_bus.process.keeping import connect_to, listen_at
 from context_bus.process.launch import execute, hello, own_streams
+from context_bus.process.mark import mark_of
 from context_bus.process.messages import (
     AllGone,
     Collect,
@@ -121,6 +122,8 @@ class Guardian:
     def __init__(self, connection: socket.socket, pid: int, *, is_ours: bool, keeps: bool) -> None:
         self.pid = pid
         self._connection, self._is_ours, self._keeps = connection, is_ours, keeps
+        # One that has ended already has no children.
+        self._identity = tree.identify(pid) or tree.Identity(pid, 0)
         self._sending, self._lock = threading.Lock(), threading.Lock()
         self._is_gone = False
         self._asked = _Asked()
@@ -202,7 +205,9 @@ class Guardian:
             raise ProcessError("too many open files to adopt all processes; raise `ulimit -n`")
         channel = Connection(descriptors[0]) if descriptors else None
         identity = tree.Identity(kept.pid, kept.ticks)
-        child = Child(kept.name, identity, channel, self, kept.child, kept.note, kept.held)
+        child = Child(
+            kept.name, identity, channel, self, kept.child, self._mark(kept.child), kept.note, kept.held
+        )
         if kept.is_stopped:
             child.note_stopped(True)
         if kept.code is None:
@@ -383,9 +388,14 @@ class Guardian:
     def _begin(self, news: Started) -> None:
         wish, ours, future = self._pop(news.request)
         identity = tree.Identity(news.pid, news.ticks)
-        child = Child(wish.name, identity, ours, self, news.child, wish.note, tuple(wish.held))
+        child = Child(
+            wish.name, identity, ours, self, news.child, self._mark(news.child), wish.note, tuple(wish.held)
+        )
         self._children[news.child] = child
         future.set_result(child)
+
+    def _mark(self, number: int) -> str:
+        return mark_of(self._identity, number)
 
     def _pop(self, request: int) -> tuple[Wish, Connection | None, Future[Child]]:
         with self._lock:

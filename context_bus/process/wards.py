@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from context_bus.process import tree
 from context_bus.process.birth import Birth, bear
+from context_bus.process.mark import mark_of
 from context_bus.process.messages import Exited, Failed, Kept, News, Start, Started, Stopped
 from context_bus.process.wire import Watch, close_all
 
@@ -63,6 +64,9 @@ class Wards:
         self._wards: dict[int, Ward] = {}
         self._running: dict[int, Ward] = {}
         self._born = 0
+        guardian = tree.identify(os.getpid())
+        assert guardian is not None
+        self._guardian = guardian
 
     # -- births --------------------------------------------------------------------------------
 
@@ -73,22 +77,22 @@ class Wards:
             self._tell(Failed(order.request, "too many open files in the guardian; raise `ulimit -n`"))
             return
         given, passed, held = _sort(order, descriptors)
-        ours = given.pop("ours", -1)
+        ours, number = given.pop("ours", -1), self._born + 1
         read_end = write_end = -1
         try:
             if order.argv or order.surroundings is not None:
                 read_end, write_end = os.pipe()
-            pid = bear(Birth(order, self._born + 1, given, passed, write_end))
+            pid = bear(Birth(order, number, mark_of(self._guardian, number), given, passed, write_end))
         except OSError as error:
             close_all([*held.values(), *(fd for fd in (ours, read_end) if fd >= 0)])
             self._tell(Failed(order.request, f"{error.strerror}; see `ulimit -u` and `ulimit -n`"))
             return
         finally:
             close_all([*given.values(), *passed, *((write_end,) if write_end >= 0 else ())])
-        self._born += 1
+        self._born = number
         identity = tree.identify(pid)
         assert identity is not None, "a child that nobody has reaped is in the table"
-        ward = Ward(self._born, order, identity, held, ours, read_end)
+        ward = Ward(number, order, identity, held, ours, read_end)
         self._wards[ward.number] = self._running[pid] = ward
         if read_end < 0:
             self._tell(Started(order.request, ward.number, pid, identity.ticks))
@@ -152,9 +156,8 @@ class Wards:
         Args:
             wait: Returns when a child may have ended, or after so many seconds.
         """
-        guardian = os.getpid()
         for _ in range(_LOOKS):
-            for row in tree.descendants([guardian], tree.read_table()):
+            for row in tree.descendants([self._guardian.pid], tree.read_table()):
                 if not tree.is_gone(row):
                     tree.send_signal(row.identity, signal.SIGKILL)
             if not self._reap_for(_LOOK_AGAIN, wait):
