@@ -24,7 +24,12 @@ _log = logging.getLogger(__name__)
 #: Seconds that a killed process may take to vanish: as long as the kernel is busy with it.
 KILL_PATIENCE = 5.0
 #: How often the table is read for processes that were born while others died.
-_SWEEPS = 5
+_SWEEPS = 10
+#: Seconds in all for which a sweep waits until it can be read whose the processes are that are just being
+#: executed. The kernel needs far less, unless a disk is slow.
+_UNDECIDED = 0.5
+#: Seconds between two looks at them.
+_GLANCE = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,17 +169,36 @@ def sweep(children: Iterable[Child]) -> dict[int, int]:
     if not ended:
         return swept
     marks = {f"{MARK}={child.mark}".encode(): pid for pid, child in ended.items()}
+    killed: set[tree.Identity] = set()
+    deadline = time.monotonic() + _UNDECIDED
     for _ in range(_SWEEPS):
-        victims = list(_leftovers(ended, marks))
-        for pid, row in victims:
-            if tree.send_signal(row.identity, signal.SIGKILL):
+        undecided: list[int] = []
+        found = _leftovers(ended, marks, undecided)
+        victims = [(pid, row.identity) for pid, row in found if row.identity not in killed]
+        for pid, identity in victims:
+            if tree.send_signal(identity, signal.SIGKILL):
                 swept[pid] = swept.get(pid, 0) + 1
-        if not victims:
+                killed.add(identity)
+        if not victims and not undecided:
             break
+        _await_execution(undecided, deadline)
     return swept
 
 
-def _leftovers(ended: dict[int, Child], marks: dict[bytes, int]) -> Iterable[tuple[int, tree.Row]]:
+def _await_execution(pids: Sequence[int], deadline: float) -> None:
+    """Wait until processes have the environment they are being executed with."""
+    while any(map(_is_undecided, pids)) and time.monotonic() < deadline:
+        time.sleep(_GLANCE)  # nothing tells of it
+
+
+def _is_undecided(pid: int) -> bool:
+    return not tree.environment_of(pid) and not tree.lacks_environment(pid)
+
+
+def _leftovers(
+    ended: dict[int, Child], marks: dict[bytes, int], undecided: list[int]
+) -> Iterable[tuple[int, tree.Row]]:
+    """Find what ended children have left behind, and add to `undecided` whose owner cannot be read yet."""
     table = tree.read_table()
     for row in table.values():
         if tree.is_gone(row):
@@ -187,7 +211,9 @@ def _leftovers(ended: dict[int, Child], marks: dict[bytes, int]) -> Iterable[tup
             # A daemon has left the session, but what it was executed with names whose it is. Only
             # an orphan can be one, and it is the leader of its session or in one without a leader.
             if row.session == row.pid or row.session not in table:
-                words = tree.environment_of(row.pid).split(b"\0")
-                owner = next((marks[word] for word in words if word in marks), None)
+                environment = tree.environment_of(row.pid)
+                owner = next((marks[word] for word in environment.split(b"\0") if word in marks), None)
                 if owner is not None:
                     yield owner, row
+                elif not environment and not tree.lacks_environment(row.pid):
+                    undecided.append(row.pid)

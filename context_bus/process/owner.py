@@ -205,9 +205,8 @@ class Guardian:
             raise ProcessError("too many open files to adopt all processes; raise `ulimit -n`")
         channel = Connection(descriptors[0]) if descriptors else None
         identity = tree.Identity(kept.pid, kept.ticks)
-        child = Child(
-            kept.name, identity, channel, self, kept.child, self._mark(kept.child), kept.note, kept.held
-        )
+        mark = mark_of(self._identity, kept.child)
+        child = Child(kept.name, identity, channel, self, kept.child, mark, kept.note, kept.held)
         if kept.is_stopped:
             child.note_stopped(True)
         if kept.code is None:
@@ -388,14 +387,10 @@ class Guardian:
     def _begin(self, news: Started) -> None:
         wish, ours, future = self._pop(news.request)
         identity = tree.Identity(news.pid, news.ticks)
-        child = Child(
-            wish.name, identity, ours, self, news.child, self._mark(news.child), wish.note, tuple(wish.held)
-        )
+        mark = mark_of(self._identity, news.child)
+        child = Child(wish.name, identity, ours, self, news.child, mark, wish.note, tuple(wish.held))
         self._children[news.child] = child
         future.set_result(child)
-
-    def _mark(self, number: int) -> str:
-        return mark_of(self._identity, number)
 
     def _pop(self, request: int) -> tuple[Wish, Connection | None, Future[Child]]:
         with self._lock:

@@ -18,6 +18,11 @@ from typing import NamedTuple
 _GONE = frozenset("ZXx")
 #: Clock ticks a second, the unit of start times.
 _TICKS = os.sysconf("SC_CLK_TCK")
+#: Fields of /proc/PID/stat behind the name, counted from 0: flags, where the code begins (1 is said to who
+#: may not know), where the environment begins and ends.
+_FLAGS, _CODE, _ENV_START, _ENV_END = 6, 23, 47, 48
+#: The flag of a process that is part of the kernel.
+_KERNEL_THREAD = 0x0020_0000
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +189,24 @@ def command_line(pid: int) -> str:
     with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
         return file.read().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
     return ""
+
+
+def lacks_environment(pid: int) -> bool:
+    """Whether a process whose environment reads empty has none that could be read, now or in a moment.
+
+    While a program is being put in place, the environment reads empty although it is on its way. One that
+    is empty for good has a place all the same; a kernel thread, or a process that is not ours to look into,
+    has nothing for us.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            text = file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    words = text[text.rindex(b")") + 2 :].split()
+    if int(words[_FLAGS]) & _KERNEL_THREAD or int(words[_CODE]) == 1 or chr(words[0][0]) in _GONE:
+        return True
+    return 0 < int(words[_ENV_START]) == int(words[_ENV_END])
 
 
 def environment_of(pid: int) -> bytes:

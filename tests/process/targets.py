@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from multiprocessing.connection import Connection
@@ -87,4 +88,14 @@ def breed(channel: Connection) -> int:
     apart = subprocess.Popen(["sleep", str(LONG)], start_new_session=True)
     daemon = subprocess.run([sys.executable, "-c", DAEMON], stdout=subprocess.PIPE, check=True, text=True)
     channel.send([plain.pid, apart.pid, int(daemon.stdout)])
+    return stay(channel)
+
+
+def breed_restless(channel: Connection, count: int) -> int:
+    """Have daemons that do nothing but execute themselves again and again; tell their pids, then stay."""
+    with tempfile.NamedTemporaryFile("w", suffix=".sh", delete=False) as script:
+        script.write('#!/bin/sh\nexec "$0"\n')
+    os.chmod(script.name, 0o700)
+    pids = [subprocess.Popen([script.name], start_new_session=True).pid for _ in range(count)]
+    channel.send(pids)
     return stay(channel)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import time
 from functools import partial
 
@@ -98,6 +99,29 @@ def test_what_a_killed_child_leaves_is_swept(start: Start) -> None:
     assert not any(map(_gone, pids))
     assert sweep([child]) == {child.pid: 3}
     wait_until(lambda: all(map(_gone, pids)), 5, lambda: [pid for pid in pids if not _gone(pid)])
+
+
+def test_daemons_are_swept_at_the_very_moment_they_are_executed(start: Start) -> None:
+    """A program that is just being put in place has no environment for a moment; these do nothing else."""
+    child = start(targets.breed_restless, 20)
+    pids = child.channel.recv()
+    _ready(child)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait(10)
+    assert sweep([child]) == {child.pid: len(pids)}
+    wait_until(lambda: all(map(_gone, pids)), 5, lambda: [pid for pid in pids if not _gone(pid)])
+
+
+def test_sweep_does_not_wait_for_who_has_no_environment(start: Start) -> None:
+    """A daemon without any environment belongs to nobody, and that can be told at once."""
+    with subprocess.Popen(["/bin/sleep", "300"], env={}, start_new_session=True) as bare:
+        child = start(targets.say, "x")
+        child.wait(10)
+        assert tree.environment_of(bare.pid) == b""
+        assert tree.lacks_environment(bare.pid)
+        assert sweep([child]) == {}
+        assert bare.poll() is None
+        bare.kill()
 
 
 def test_sweep_leaves_the_trees_of_others_alone(start: Start) -> None:
