@@ -68,6 +68,10 @@ class Keep:
         return str(self.place.directory / "guardian.sock")
 
 
+#: Environment variable of all services, with the directory of the state that they belong to.
+STATE_VARIABLE = "CONTEXT_BUS_STATE_DIRECTORY"
+
+
 class Journal:
     """Records for one provider.
 
@@ -148,7 +152,9 @@ class Journal:
             elif row.boot_id == self._boot_id:
                 rows.append(row)
         identities = [tree.Identity(row.pid, row.ticks) for row in rows]
-        killed = await asyncio.to_thread(end_leftovers, identities)
+        # What was adopted, and what that started, has the same mark.
+        mark = "" if adopted else f"{STATE_VARIABLE}={self._keep.place.directory}"
+        killed = await asyncio.to_thread(end_leftovers, identities, mark)
         if killed:
             self._show(LeftoversEnded(killed))
         kept = set(self._processes.values())

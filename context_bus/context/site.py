@@ -11,6 +11,7 @@ from context_bus.context.adopting import Note
 from context_bus.context.events import Key
 from context_bus.context.instances import number_of
 from context_bus.context.instructions import SpawnChild
+from context_bus.context.journal import STATE_VARIABLE
 from context_bus.context.logs import Logs
 from context_bus.context.roots import Roots
 from context_bus.errors import ServiceError
@@ -35,6 +36,7 @@ class Site:
         logs: Where they write.
         grace: Seconds a service has to stop by itself.
         prepare: Called first of all in each process; must pickle.
+        state: Directory of the state, by which all that services start is known; empty if there is none.
     """
 
     listen_on: str
@@ -43,6 +45,7 @@ class Site:
     logs: Logs
     grace: float
     prepare: Callable[[], None] | None = None
+    state: str = ""
 
     def boot(self, order: SpawnChild) -> Boot:
         """What one service is given.
@@ -95,9 +98,12 @@ class Site:
     def surroundings(self, key: Key, conf: TaskServiceConf) -> Surroundings:
         """What the process of a service runs in; a program also learns what a Python service is told."""
         given = conf.supervision.surroundings
+        own = {STATE_VARIABLE: self.state} if self.state else {}
         if conf.service_type is not ServiceType.COMMAND:
-            return replace(given, cwd=str(self.roots.home / given.cwd)) if given.cwd else given
+            cwd = str(self.roots.home / given.cwd) if given.cwd else ""
+            return replace(given, cwd=cwd, env={**own, **given.env})
         env = {
+            **own,
             "CONTEXT_BUS_TRANSACTION": key.transaction,
             "CONTEXT_BUS_SERVICE": key.service_id,
             "CONTEXT_BUS_INSTANCE": str(number_of(key.service_id)),

@@ -6,7 +6,6 @@ import signal
 from collections.abc import Iterable, Iterator, Mapping
 
 from context_bus.process import tree
-from context_bus.process.mark import MARK, mark_of
 from context_bus.process.tree import Identity
 
 #: Seconds that killed processes may take to vanish.
@@ -15,13 +14,14 @@ PATIENCE = 5.0
 _LOOKS = 5
 
 
-def end_leftovers(identities: Iterable[Identity]) -> int:
+def end_leftovers(identities: Iterable[Identity], variable: str = "") -> int:
     """Kill processes that somebody else started, and all that they started; blocks until they are gone.
 
     A pid that belongs to another process by now is left alone: only the very processes count.
 
     Args:
         identities: Whom; most of them will have ended long ago.
+        variable: ``NAME=value`` in the environment of all that they executed, daemons included.
 
     Returns:
         How many were killed.
@@ -29,10 +29,10 @@ def end_leftovers(identities: Iterable[Identity]) -> int:
     known = {identity.pid: identity for identity in identities}
     if not known:
         return 0
-    marks = {f"{MARK}={mark_of(identity)}".encode() for identity in known.values()}
+    mark = variable.encode() or None
     killed: set[Identity] = set()
     for _ in range(_LOOKS):
-        victims = [row.identity for row in _victims(known, marks, tree.read_table())]
+        victims = [row.identity for row in _victims(known, mark, tree.read_table())]
         fresh = [each for each in victims if tree.send_signal(each, signal.SIGKILL) and each not in killed]
         if not fresh:
             break
@@ -42,7 +42,7 @@ def end_leftovers(identities: Iterable[Identity]) -> int:
 
 
 def _victims(
-    known: Mapping[int, Identity], marks: set[bytes], table: Mapping[int, tree.Row]
+    known: Mapping[int, Identity], mark: bytes | None, table: Mapping[int, tree.Row]
 ) -> Iterator[tree.Row]:
     living = [row for row in table.values() if not tree.is_gone(row)]
     roots = [row.pid for row in living if known.get(row.pid) == row.identity]
@@ -50,5 +50,5 @@ def _victims(
     for row in living:
         leader = known.get(row.session)
         is_of_session = leader is not None and row.ticks >= leader.ticks and row.session not in table
-        if row.pid in found or is_of_session or marks.intersection(tree.environment_of(row.pid).split(b"\0")):
+        if row.pid in found or is_of_session or mark in tree.environment_of(row.pid).split(b"\0"):
             yield row

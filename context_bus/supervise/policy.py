@@ -21,7 +21,7 @@ class Ended:
         success: It ended well: exit code 0, or one that was said to mean success.
         was_ready: It had been ready before.
         uptime: Seconds from its start to its end; 0 if it could not be started at all.
-        how: In words, for the reason of giving up; e.g. ``exit code 3``.
+        how: In words, for the reason of giving up; e.g. ``ended with exit code 3``.
     """
 
     success: bool
@@ -177,16 +177,16 @@ class Restarts:
         return 1.0 + self._conf.jitter * (2.0 * self._rng() - 1.0)
 
     def _reason(self, ending: Ended) -> str:
-        how = ending.how or ("success" if ending.success else "failure")
+        how = ending.how or ("ended well" if ending.success else "failed")
         conf = self._conf
         if conf.max_restarts <= 0:
-            told = f"fatal: ended with {how}, and max_restarts is {conf.max_restarts}"
+            told = f"fatal: {how}, and max_restarts is {conf.max_restarts}"
         else:
             told = (
                 f"fatal: restarted {len(self._starts)} times within {conf.window:g} s, "
-                f"last ended with {how} after {ending.uptime:.3g} s"
+                f"last: {how} after {ending.uptime:.3g} s"
             )
-        return f"{told}; a start command tries again; see max_restarts"
+        return f"{told}; a restart command tries again; see max_restarts"
 
     # -- across the end of the provider ---------------------------------------------------------
 

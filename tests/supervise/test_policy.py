@@ -115,8 +115,8 @@ def test_too_many_restarts_are_fatal() -> None:
     assert all(isinstance(each, Again) for each in granted)
     assert isinstance(last, GiveUp)
     assert last.reason == (
-        "fatal: restarted 5 times within 10 s, last ended with exit code 3 after 0 s; "
-        "a start command tries again; see max_restarts"
+        "fatal: restarted 5 times within 10 s, last: exit code 3 after 0 s; "
+        "a restart command tries again; see max_restarts"
     )
 
 
@@ -140,8 +140,7 @@ def test_no_restart_allowed_is_fatal_at_once() -> None:
     """A bound of zero, with words of its own."""
     verdict = restarts(replace(CONF, max_restarts=0)).ended(LATE_CRASH, 100.0)
     assert verdict == GiveUp(
-        "fatal: ended with signal SIGSEGV, and max_restarts is 0; "
-        "a start command tries again; see max_restarts"
+        "fatal: signal SIGSEGV, and max_restarts is 0; a restart command tries again; see max_restarts"
     )
 
 
