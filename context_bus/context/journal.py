@@ -15,8 +15,9 @@ from pathlib import Path
 import msgspec
 
 from context_bus.config.image import service_from_image, service_to_image
-from context_bus.config.model import TaskServiceConf
+from context_bus.config.model import ContextConf, TaskServiceConf
 from context_bus.context.adopting import Adoption
+from context_bus.context.card import leave_card, remove_card
 from context_bus.context.eventlog import LoggedEvent
 from context_bus.context.events import ChildExited, Found, Key, Resumed
 from context_bus.context.instructions import Remember
@@ -90,6 +91,7 @@ class Journal:
         self._confs: dict[Key, TaskServiceConf] = {}
         self._processes: dict[tuple[Key, int], str] = {}
         self._transactions: set[str] = set()
+        self._me = tree.identify(os.getpid()) or tree.Identity(os.getpid(), 0)
         self._boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
     def lock(self) -> None:
@@ -115,9 +117,7 @@ class Journal:
             StoreError: The store cannot be used.
         """
         address = address_of(self._keep.place, self._keep.url)
-        me = tree.identify(os.getpid())
-        assert me is not None
-        run = Run(me.pid, me.ticks, self._boot_id, time.time())
+        run = Run(self._me.pid, self._me.ticks, self._boot_id, time.time())
         listeners = Listeners(
             trouble=self._troubled,
             recovered=self._recovered,
@@ -170,6 +170,10 @@ class Journal:
     def directory(self) -> Path:
         """Where the state is."""
         return self._keep.place.directory
+
+    def leave_card(self, conf: ContextConf) -> None:
+        """Let commands find this provider."""
+        leave_card(self._keep.place, conf, self._me.ticks)
 
     # -- recording -----------------------------------------------------------------------------
 
@@ -232,6 +236,7 @@ class Journal:
             await self._recorder.close(how)
             self._recorder = None
         if self._lock is not None:
+            remove_card(self._keep.place)
             self._lock.release()
             self._lock = None
 

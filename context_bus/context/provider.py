@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -42,6 +40,7 @@ from context_bus.context.logs import Logs
 from context_bus.context.member import Limits
 from context_bus.context.reload import CodeWatcher
 from context_bus.context.roots import Roots
+from context_bus.context.signals import Reactions, Signals
 from context_bus.context.site import EARLIER, Site
 from context_bus.context.spawner import Spawner
 from context_bus.context.speaking import Voice
@@ -106,7 +105,7 @@ class Provider:
     ) -> None:
         self.conf = conf
         self._on_event = on_event or (lambda event: None)
-        self._transaction, self._reload, self._signals = transaction, reload, signals
+        self._transaction, self._reload = transaction, reload
         self._preload = PRELOAD if prepare is None else (*PRELOAD, prepare.__module__)
         limits = limits or Limits()
         self._roots = Roots(conf, allowed)
@@ -116,7 +115,7 @@ class Provider:
         self._log = EventLog(time.time, self._logged)
         self._logs = Logs(conf, keep.place.logs if keep is not None else None)
         self._keeper = ForwarderKeeper(conf, insecure=insecure, policy=policy, show=self._show)
-        self._outputs = Outputs(terminal, self._output_told)
+        self._outputs = Outputs(terminal, lambda report: self._show(_trouble(report)))
         if keep is not None and keep.outlives:
             self._outputs.keep()
         grace = max(0.1, limits.grace - EARLIER)
@@ -128,7 +127,8 @@ class Provider:
         self._acting: Acting | None = None
         self._voice: Voice | None = None
         self._watcher: CodeWatcher | None = None
-        self._is_signalled = False
+        reactions = Reactions(self.leave, self.leave_now, self.reload, lambda: self._engine.is_leaving)
+        self._signals = Signals(reactions) if signals else None
         self._reason = "an error"
         self._inbox: deque[Event] = deque()
         # Nothing is decided before there is a voice to say it with.
@@ -154,7 +154,8 @@ class Provider:
         self._finished = self._loop.create_future()
         self._watcher = CodeWatcher(self._code_changed) if self._reload else None
         async with contextlib.AsyncExitStack() as stack:
-            self._watch_signals(stack)
+            if self._signals is not None:
+                self._signals.watch(stack)
             if self._journal is not None:
                 stack.push_async_callback(self._close_journal)
                 self._journal.lock()
@@ -177,6 +178,10 @@ class Provider:
         """Kill every service and end; from the loop."""
         if self._finished is not None and not self._finished.done():
             self._finished.set_result(reason)
+
+    def reload(self) -> None:
+        """Apply the context file as it is now; from the loop."""
+        self._post(ReloadAsked())
 
     def restart_services(self, instances: Iterable[str], files: Iterable[str] = ()) -> None:
         """Restart what stems from these service directories and is up or has failed; from the loop."""
@@ -212,6 +217,8 @@ class Provider:
         self._watch_code(stack)
         resumed = await self._heritage.open(self._log, self._spawner, self.conf)
         await ears.open()
+        if self._journal is not None:
+            self._journal.leave_card(self.conf)
         self._show(
             ProviderReady(
                 conf.context_id,
@@ -258,32 +265,6 @@ class Provider:
         if self._watcher is not None and service.location:
             self._watcher.add(self._roots.resolve(service) / service.instance, service.instance)
 
-    def _watch_signals(self, stack: contextlib.AsyncExitStack) -> None:
-        if not self._signals:
-            return
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._signalled, number)
-            stack.callback(loop.remove_signal_handler, number)
-
-        had_terminal = _has_terminal()
-        loop.add_signal_handler(signal.SIGHUP, self._hung_up, had_terminal)
-        stack.callback(loop.remove_signal_handler, signal.SIGHUP)
-
-    def _hung_up(self, had_terminal: bool) -> None:
-        """Reload the file, unless it is our terminal that is gone."""
-        if had_terminal and not _has_terminal():
-            self._signalled(signal.SIGHUP)
-        else:
-            self._post(ReloadAsked())
-
-    def _signalled(self, number: signal.Signals) -> None:
-        if self._engine.is_leaving or self._is_signalled:
-            self.leave_now(f"{number.name} again")
-        else:
-            self._is_signalled = True
-            self.leave(number.name)
-
     # -- what others notice --------------------------------------------------------------------
 
     def _code_changed(self, instances: tuple[str, ...], files: tuple[str, ...]) -> None:
@@ -305,12 +286,6 @@ class Provider:
             self._journal.happened(event)
         if self._voice is not None:
             self._voice.event(event)
-
-    def _output_told(self, report: Trouble | Recovered) -> None:
-        if isinstance(report, Trouble):
-            self._show(OutputTroubled(report.name, report.reason))
-        else:
-            self._show(OutputTroubled(report.name, lost=report.lost))
 
     def _post(self, event: Event) -> None:
         """Let the engine take an event in, after those that came before."""
@@ -340,13 +315,10 @@ class Provider:
             self._is_busy = False
 
 
-def _has_terminal() -> bool:
-    """Whether there is a controlling terminal; one that was closed is none any more."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
+def _trouble(report: Trouble | Recovered) -> OutputTroubled:
+    if isinstance(report, Trouble):
+        return OutputTroubled(report.name, report.reason)
+    return OutputTroubled(report.name, lost=report.lost)
 
 
 def _told(resumed: Resumed) -> ContextResumed:

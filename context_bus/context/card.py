@@ -1,0 +1,59 @@
+"""Where a running provider is found without reading its context file. Knows one small file.
+
+Reading an XML file costs a command more than all the rest of its start, so a provider leaves its card
+beside its state. It is a hint: who uses it looks whether the process on it lives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from context_bus.config.model import ContextConf
+from context_bus.store.place import Place
+
+
+class Card(msgspec.Struct, frozen=True):
+    """What stands on it.
+
+    Args:
+        pid: Process of the provider.
+        ticks: Its start in clock ticks since boot, so that no later process is taken for it.
+        publish_to: Endpoint where clients publish.
+        listen_on: Endpoint where clients listen.
+        context_id: Its context id.
+        file_mtime_ns: Age of the context file that it read; a younger one may name other endpoints.
+    """
+
+    pid: int
+    ticks: int
+    publish_to: str
+    listen_on: str
+    context_id: str
+    file_mtime_ns: int
+
+
+def card_file(place: Place) -> Path:
+    """Where the card of a context file is."""
+    return place.directory / "provider.json"
+
+
+def leave_card(place: Place, conf: ContextConf, ticks: int) -> None:
+    """Leave the card of this process; a full disk leaves none, which is no more than a hint missing."""
+    with contextlib.suppress(OSError):
+        mtime = os.stat(conf.file).st_mtime_ns
+        ends = (conf.backend_endpoint, conf.front_end_endpoint)
+        card = Card(os.getpid(), ticks, *ends, conf.context_id, mtime)
+        file = card_file(place)
+        draft = file.with_suffix(".new")
+        draft.write_bytes(msgspec.json.encode(card))
+        os.replace(draft, file)
+
+
+def remove_card(place: Place) -> None:
+    """Take the card away."""
+    with contextlib.suppress(OSError):
+        card_file(place).unlink()
