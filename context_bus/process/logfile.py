@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import stat
+import threading
 from collections.abc import Callable
 
 from context_bus.process.rotation import PAGE, cut_at, shift
@@ -227,7 +228,10 @@ class LogFile:
         try:
             self._check()
             if self._identity == old:
-                shift(self.path, self._backups)
+                dropped = shift(self.path, self._backups)
+                if dropped >= 0:
+                    # Beside the loop: no neighbour is to wait while a file system frees a large file.
+                    threading.Thread(target=os.close, args=(dropped,), name="dropped log").start()
                 self._open()
         except OSError as error:
             self._no_rotation_before = now + RETRY_EVERY

@@ -79,6 +79,44 @@ class _Held:
     has_ended: bool = False
 
 
+class _Line:
+    """The wire to one writer, in the running loop: orders go and reports are heard when they can be."""
+
+    def __init__(self, descriptor: int, note: Callable[[Report], None]) -> None:
+        self._wire, self._note = Wire(descriptor), note
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._wire.fileno(), self.hear)
+
+    def put(self, order: Order, descriptor: int = -1) -> None:
+        """Send an order, now or as soon as the writer takes it."""
+        if not self._wire.is_closed:
+            self._wire.put(order, descriptor)
+            self._flush()
+
+    def hear(self) -> None:
+        """Take the reports that are there."""
+        for report in self._wire.receive_reports():
+            self._note(report)
+        if self._wire.is_closed:
+            self._unwatch()
+
+    def close(self) -> None:
+        """Hear the last words, and hang up."""
+        self.hear()
+        self._unwatch()
+        self._wire.close()
+
+    def _flush(self) -> None:
+        if self._wire.is_closed or self._wire.flush():
+            self._loop.remove_writer(self._wire.fileno())
+        else:
+            self._loop.add_writer(self._wire.fileno(), self._flush)
+
+    def _unwatch(self) -> None:
+        self._loop.remove_reader(self._wire.fileno())
+        self._loop.remove_writer(self._wire.fileno())
+
+
 class Outputs:
     """The outputs of all children of one owner; their writer is started when the first one needs it.
 
@@ -94,7 +132,7 @@ class Outputs:
         self._held: dict[int, _Held] = {}
         self._number = 0
         self._child: Child | None = None
-        self._wire: Wire | None = None
+        self._line: _Line | None = None
         self._launch: asyncio.Task[None] | None = None
         self._deaths = 0
         self._hurry = asyncio.Event()
@@ -240,9 +278,7 @@ class Outputs:
             _log.error("no writer of outputs: reason=%s", error)
             return False
         self._child = child
-        self._wire = Wire(child.channel.fileno())
-        loop = asyncio.get_running_loop()
-        loop.add_reader(self._wire.fileno(), self._hear)
+        self._line = _Line(child.channel.fileno(), self._note)
         child.exited().add_done_callback(lambda _: self._writer_ended(child))
         if self._terminal is not None:
             wants_colour = os.isatty(self._terminal) and not os.environ.get("NO_COLOR")
@@ -273,11 +309,9 @@ class Outputs:
 
     def _writer_ended(self, child: Child) -> None:
         """Take the last reports; if it was not to end, start another writer."""
-        self._hear()
-        if self._wire is not None:
-            self._unwatch(self._wire)
-            self._wire.close()
-        self._child = self._wire = None
+        if self._line is not None:
+            self._line.close()
+        self._child = self._line = None
         code = child.exitcode
         child.close()
         if code or not self._is_closing:
@@ -286,32 +320,12 @@ class Outputs:
         if self._has_more():
             self._ensure_writer()
 
-    # -- the wire --------------------------------------------------------------------------------
+    # -- what the writer tells -------------------------------------------------------------------
 
     def _put(self, order: Order, descriptor: int = -1) -> None:
-        """Send an order, now or when the writer takes it; without a writer the next one is told all anew."""
-        if self._wire is not None and not self._wire.is_closed:
-            self._wire.put(order, descriptor)
-            self._flush()
-
-    def _flush(self) -> None:
-        wire = self._wire
-        if wire is None or wire.is_closed:
-            return
-        loop = asyncio.get_running_loop()
-        if wire.flush():
-            loop.remove_writer(wire.fileno())
-        else:
-            loop.add_writer(wire.fileno(), self._flush)
-
-    def _hear(self) -> None:
-        wire = self._wire
-        if wire is None:
-            return
-        for report in wire.receive_reports():
-            self._note(report)
-        if wire.is_closed:
-            self._unwatch(wire)
+        """Tell the writer; without one the next is told all anew."""
+        if self._line is not None:
+            self._line.put(order, descriptor)
 
     def _note(self, report: Report) -> None:
         if isinstance(report, Trouble | Recovered):
@@ -335,10 +349,3 @@ class Outputs:
             _log.error("output cannot be kept: name=%s path=%s reason=%s", report.name, path, report.reason)
         else:
             _log.warning("output is kept again: name=%s path=%s lost=%d", report.name, path, report.lost)
-
-    @staticmethod
-    def _unwatch(wire: Wire) -> None:
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(ValueError, OSError):
-            loop.remove_reader(wire.fileno())
-            loop.remove_writer(wire.fileno())
