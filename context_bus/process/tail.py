@@ -118,7 +118,7 @@ async def follow(paths: Mapping[str, Path], lines: int = 0) -> AsyncIterator[tup
     except ImportError:
         remedy = "install it: pip install 'context-bus[reload]'"
         raise ConfigurationError([Fault("to follow files needs the package watchfiles", remedy)]) from None
-    followed = [_Followed(name, os.path.abspath(path)) for name, path in paths.items()]
+    followed = [Followed(name, os.path.abspath(path)) for name, path in paths.items()]
     try:
         for file in followed:
             if text := file.begin(lines):
@@ -148,7 +148,7 @@ async def follow(paths: Mapping[str, Path], lines: int = 0) -> AsyncIterator[tup
             file.close()
 
 
-def _directories(followed: Iterable[_Followed]) -> list[str]:
+def _directories(followed: Iterable[Followed]) -> list[str]:
     """What to watch: the directories of the files, or of what is to become them."""
     found = set()
     for file in followed:
@@ -159,7 +159,7 @@ def _directories(followed: Iterable[_Followed]) -> list[str]:
     return sorted(found)
 
 
-class _Followed:
+class Followed:
     """One file and how far it was read."""
 
     def __init__(self, name: str, path: str) -> None:

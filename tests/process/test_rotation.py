@@ -69,6 +69,36 @@ def test_any_chunks_under_any_limit_are_written_byte_for_byte(chunks: list[bytes
         assert all(part.stat().st_size <= limit + PAGE for part in Path(directory).iterdir())
 
 
+def test_spliced_data_is_cut_at_lines_too(tmp_path: Path) -> None:
+    """The kernel moves what surely fits; the last page before the limit is looked at."""
+    path = tmp_path / "x.log"
+    data = b"".join(b"line %d\n" % number for number in range(5000))
+    file = LogFile(str(path), 20_000, 50, Heard())
+    file.retry(0.0)
+    reader, writer = os.pipe()
+    spliced = copied = 0
+    for start in range(0, len(data), 30_000):
+        os.write(writer, data[start : start + 30_000])
+        left = len(data[start : start + 30_000])
+        while left:
+            count = file.splice(reader, 0.0)
+            if count < 0:
+                piece = os.read(reader, PAGE)
+                file.write(piece, 0.0)
+                copied += (count := len(piece))
+            else:
+                spliced += count
+            left -= count
+    file.close(0.0)
+    os.close(reader)
+    os.close(writer)
+    assert whole(path) == data
+    assert spliced > copied > 0
+    for part in tmp_path.iterdir():
+        assert part.stat().st_size <= 20_000
+        assert part.read_bytes().endswith(b"\n")
+
+
 # -- names -----------------------------------------------------------------------------------------
 
 
