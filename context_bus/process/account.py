@@ -63,7 +63,7 @@ def find_account(user: str, group: str) -> Account:
         ProcessError: There is no such user or group.
     """
     if not user:
-        return Account(os.geteuid(), _group(group))
+        return Account(os.geteuid(), _group(group) if group else os.getegid())
     try:
         entry = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
     except KeyError:

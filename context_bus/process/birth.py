@@ -19,6 +19,7 @@ from context_bus.process.dressing import dress
 from context_bus.process.lifetime import die_with_parent
 from context_bus.process.mark import MARK
 from context_bus.process.messages import Start
+from context_bus.process.program import places_of
 
 #: Exit code of a child that never came to run its own code; nobody but the guardian sees it.
 STILLBORN = 127
@@ -86,8 +87,9 @@ class _Plan:
 def _plan(birth: Birth) -> _Plan:
     argv = birth.order.argv
     kept = [birth.given[name] for name in ("channel", "load") if name in birth.given]
+    paths = tuple(os.fsencode(one) for one in places_of(argv[0], birth.order.surroundings)) if argv else ()
     gaps = tuple(_gaps([*kept, *birth.passed, birth.status]))
-    return _Plan(os.getpid(), _defaults(is_program=bool(argv)), gaps, _paths(birth.order))
+    return _Plan(os.getpid(), _defaults(is_program=bool(argv)), gaps, paths)
 
 
 @functools.cache
@@ -108,18 +110,6 @@ def _gaps(kept: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield lowest, descriptor
         lowest = descriptor + 1
     yield lowest, highest + 1
-
-
-def _paths(order: Start) -> tuple[bytes, ...]:
-    """Where a program may be, in the order of the ``PATH`` it will have."""
-    if not order.argv:
-        return ()
-    program = os.fsencode(order.argv[0])
-    if b"/" in program:
-        return (program,)
-    env = {} if order.surroundings is None else order.surroundings.env
-    places = env.get("PATH", os.environ.get("PATH", os.defpath)).split(os.pathsep)
-    return tuple(os.path.join(os.fsencode(place), program) for place in places)
 
 
 def _live(birth: Birth, plan: _Plan) -> NoReturn:

@@ -1,4 +1,4 @@
-"""A forkserver for the tests of this room, and proof that each leaves nothing behind."""
+"""A guardian for the tests of this room, and proof that each leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from context_bus.process.ending import end_now
 
 
 @pytest.fixture(scope="package", autouse=True)
-def _forkserver() -> Iterator[None]:
+def _guardian() -> Iterator[None]:
     spawn.warm_up(["tests.process.targets", "asyncio"])
     yield
     spawn.shut_down()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -99,3 +100,40 @@ def breed_restless(channel: Connection, count: int) -> int:
     pids = [subprocess.Popen([script.name], start_new_session=True).pid for _ in range(count)]
     channel.send(pids)
     return stay(channel)
+
+
+def print_and_stay(channel: Connection) -> int:
+    """Print a line, and be killed before anything is flushed."""
+    print(os.environ["GREETING"], "from", os.getcwd())
+    return stay(channel)
+
+
+def introduce(channel: Connection) -> int:
+    """Tell who multiprocessing takes this process for, and what a child of its own says."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    ours, theirs = multiprocessing.Pipe()
+    child = multiprocessing.Process(target=say, args=(theirs, "grandchild"))
+    child.start()
+    channel.send(
+        {
+            "name": multiprocessing.current_process().name,
+            "parent": parent.pid,
+            "parent_lives": parent.is_alive(),
+            "grandchild": ours.recv_bytes().decode(),
+        }
+    )
+    child.join()
+    return child.exitcode or 0
+
+
+def answer(_: Connection, other: Connection) -> int:
+    """Say a word on a connection that came as an argument."""
+    other.send_bytes(b"through the argument")
+    return 0
+
+
+def measure(channel: Connection, load: bytes) -> int:
+    """Tell how much came."""
+    channel.send(len(load))
+    return 0

@@ -33,7 +33,7 @@ if __name__ == "__main__":
 
 
 class Owner:
-    """A process that owns a forkserver and three children with families.
+    """A process that owns a guardian and three children with families.
 
     Args:
         script: Its program.
@@ -90,7 +90,7 @@ def test_nothing_outlives_an_owner_that_is_killed(owner: Owner) -> None:
     assert owner.left_after(SOON) == []
 
 
-def test_children_die_with_a_forkserver_that_is_killed(owner: Owner) -> None:
+def test_children_die_with_a_guardian_that_is_killed(owner: Owner) -> None:
     """The kernel ends them: nobody else is left who could."""
     os.kill(owner.guardian, signal.SIGKILL)
     assert owner.left_after(SOON, owner.children) == []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -9,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from context_bus.process import spawn
 from tests.process import targets
 from tests.process.conftest import Start
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_child_says_its_word_and_its_exit_code(start: Start) -> None:
@@ -39,13 +43,12 @@ def test_child_does_not_import_the_main_program_again(tmp_path: Path) -> None:
         "    assert [child.wait(10) for child in children] == [0, 0, 0]\n"
         "    spawn.shut_down()\n"
     )
-    root = Path(__file__).parents[2]
     run = subprocess.run(
         [sys.executable, str(script)],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": str(root)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert run.stdout.splitlines() == ["imported"]
 
@@ -105,7 +108,73 @@ def test_running_child_cannot_be_closed(start: Start) -> None:
         child.close()
 
 
-def test_spawning_goes_on_after_the_forkserver_was_killed(start: Start) -> None:
+def test_child_is_a_process_of_multiprocessing(start: Start) -> None:
+    """It knows its name and its parent, and has children of its own."""
+    child = start(targets.introduce)
+    guardian = spawn.guardian()
+    assert guardian is not None
+    assert child.channel.recv() == {
+        "name": "introduce",
+        "parent": guardian.pid,
+        "parent_lives": True,
+        "grandchild": "grandchild",
+    }
+    assert child.wait(10) == 0
+
+
+def test_arguments_of_any_size_and_connections_reach_the_child(start: Start) -> None:
+    """More than any socket takes at once, and a descriptor among the arguments."""
+    assert start(targets.measure, bytes(10_000_000)).channel.recv() == 10_000_000
+    ours, theirs = multiprocessing.Pipe()
+    with ours, theirs:
+        start(targets.answer, theirs)
+        assert ours.recv_bytes() == b"through the argument"
+
+
+def test_two_hundred_children_at_once(start: Start) -> None:
+    """All say their word, and all are reaped."""
+    children = [start(targets.say, str(number)) for number in range(200)]
+    assert [child.wait(20) for child in children] == [0] * 200
+    assert [child.messages() for child in children] == [[b"%d" % number] for number in range(200)]
+
+
+def test_end_is_told_in_whatever_loop_waits(start: Start) -> None:
+    """A loop that has been closed meanwhile takes nothing from the next."""
+    child = start(targets.obey)
+
+    async def wait_in_vain() -> None:
+        await asyncio.wait([child.exited()], timeout=0.01)
+
+    async def wait() -> int:
+        child.channel.send_bytes(b"end")
+        return await child.exited()
+
+    asyncio.run(wait_in_vain())
+    assert asyncio.run(wait()) == 7
+    assert start(targets.say, "x").wait(10) == 0  # the thread that tells is still there
+
+
+def test_kill_all_leaves_the_guardian(start: Start) -> None:
+    """Everything that was started is gone, daemons too, and the next child comes from the same guardian."""
+    child = start(targets.breed)
+    pids = child.channel.recv()
+    before = spawn.guardian()
+    spawn.kill_all()
+    assert child.wait(10) == -signal.SIGKILL
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert start(targets.say, "x").wait(10) == 0
+    assert spawn.guardian() is before
+
+
+def test_guardian_imports_nothing_that_it_does_not_need() -> None:
+    """Its memory is that of an interpreter, and its fork as cheap."""
+    heavy = {"zmq", "asyncio", "multiprocessing", "msgspec", "subprocess", "psutil", "logging"}
+    program = f"import sys; import context_bus.process.guardian; sys.exit(str({heavy} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert run.stderr.strip() == "set()"
+
+
+def test_spawning_goes_on_after_the_guardian_was_killed(start: Start) -> None:
     """Its children die with it; the next spawn starts another one."""
     child = start(targets.sleep)
     child.channel.recv_bytes()

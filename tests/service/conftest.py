@@ -1,4 +1,4 @@
-"""A bus, a place for service code, and a forkserver for the tests of this room."""
+"""A bus, a place for service code, and a guardian for the tests of this room."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SOON = 10.0
 
 
 @pytest.fixture(scope="package", autouse=True)
-def _forkserver() -> Iterator[None]:
+def _guardian() -> Iterator[None]:
     spawn.warm_up(["context_bus.service.host", "context_bus.service.threads"])
     yield
     spawn.shut_down()
