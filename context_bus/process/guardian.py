@@ -41,7 +41,7 @@ from context_bus.process.wire import Link, Watch, close_all
 #: Seconds without an order after which modules are imported that no Python child has needed yet.
 IDLE = 0.02
 #: Seconds between two looks, without an owner, whether the next one still can find us.
-LOOK = 5.0
+LOOK = 2.0
 #: Seconds that the owner may take to hear of the last ends.
 PARTING = 1.0
 #: What every Python child needs, besides what its owner names.

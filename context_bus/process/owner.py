@@ -414,6 +414,8 @@ class Guardian:
         if self._is_ours:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self.pid, 0)
+        else:
+            tree.wait_gone([self._identity], FOLLOWING)
         with self._lock:
             self._asked.fail(GuardianGone(f"guardian {self.pid} has ended"))
         for child in self._children.values():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -24,9 +23,8 @@ Start = Callable[..., Child]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start a target; what still runs at the end of the test is ended, and no descriptor stays open."""
+    """Start a target; what still runs at the end of the test is ended."""
     children: list[Child] = []
-    before = len(os.listdir("/proc/self/fd"))
 
     def begin(target: Callable[..., int], *args: object) -> Child:
         child = spawn.spawn(target.__name__, target, *args)
@@ -37,4 +35,3 @@ def start() -> Iterator[Start]:
     end_now(children)
     for child in children:
         child.close()
-    assert len(os.listdir("/proc/self/fd")) == before

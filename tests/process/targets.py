@@ -137,3 +137,16 @@ def measure(channel: Connection, load: bytes) -> int:
     """Tell how much came."""
     channel.send(len(load))
     return 0
+
+
+def say_when_told(channel: Connection) -> int:
+    """Repeat what comes on the channel; say goodbye at SIGTERM."""
+
+    def leave(*_: object) -> None:
+        channel.send_bytes(b"goodbye")
+        os._exit(3)
+
+    signal.signal(signal.SIGTERM, leave)
+    channel.send_bytes(b"ready")
+    while True:
+        channel.send_bytes(channel.recv_bytes())

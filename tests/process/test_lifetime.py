@@ -21,19 +21,20 @@ from tests.process import targets
 
 if __name__ == "__main__":
     spawn.warm_up(["tests.process.targets"])
-    pids = []
+    children = [spawn.spawn_program("sleep", ["sleep", "300"]).pid for _ in range(50)]
+    offspring = []
     for _ in range(3):
         child = spawn.spawn("breed", targets.breed)
-        pids += [child.pid, *child.channel.recv()]
+        children.append(child.pid)
+        offspring += child.channel.recv()
         assert child.channel.recv_bytes() == b"ready"
-    guardian = int(open(f"/proc/{child.pid}/stat").read().rpartition(")")[2].split()[1])
-    print(json.dumps([guardian, *pids]), flush=True)
+    print(json.dumps([spawn.guardian().pid, children, offspring]), flush=True)
     time.sleep(300)
 """
 
 
 class Owner:
-    """A process that owns a guardian and three children with families.
+    """A process that owns a guardian, fifty programs and three Python children with families.
 
     Args:
         script: Its program.
@@ -48,9 +49,8 @@ class Owner:
             env={**os.environ, "PYTHONPATH": root},
         )
         assert self.process.stdout is not None
-        self.guardian, *pids = json.loads(self.process.stdout.readline())
-        self.handles = {pid: os.pidfd_open(pid) for pid in pids}
-        self.children = pids[::4]
+        self.guardian, self.children, offspring = json.loads(self.process.stdout.readline())
+        self.handles = {pid: os.pidfd_open(pid) for pid in [*self.children, *offspring]}
 
     def left_after(self, seconds: float, pids: Collection[int] = ()) -> list[int]:
         """Wait for the end of these, or all; return who has not ended in time."""
@@ -94,6 +94,19 @@ def test_children_die_with_a_guardian_that_is_killed(owner: Owner) -> None:
     """The kernel ends them: nobody else is left who could."""
     os.kill(owner.guardian, signal.SIGKILL)
     assert owner.left_after(SOON, owner.children) == []
+
+
+def test_no_child_outlives_owner_and_guardian_killed_at_once(owner: Owner) -> None:
+    """Nobody is left who could end them but the kernel, which does."""
+    owner.process.kill()
+    os.kill(owner.guardian, signal.SIGKILL)
+    assert owner.left_after(SOON, owner.children) == []
+
+
+def test_guardian_that_is_told_to_end_takes_all_along(owner: Owner) -> None:
+    """SIGTERM to the guardian alone is an order like that of its owner."""
+    os.kill(owner.guardian, signal.SIGTERM)
+    assert owner.left_after(SOON) == []
 
 
 def test_owner_that_is_stopped_takes_all_along(owner: Owner) -> None:

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from context_bus.process import spawn
+from context_bus.process import spawn, tree
+from context_bus.process.ending import sweep
 from tests.process import targets
 from tests.process.conftest import Start
 
@@ -172,6 +176,61 @@ def test_guardian_imports_nothing_that_it_does_not_need() -> None:
     program = f"import sys; import context_bus.process.guardian; sys.exit(str({heavy} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert run.stderr.strip() == "set()"
+
+
+def test_what_a_killed_guardian_leaves_is_swept(start: Start) -> None:
+    """Its children are gone when their end is told; their daemons are known by their mark."""
+    child = start(targets.breed)
+    child.channel.recv()
+    assert child.channel.recv_bytes() == b"ready"
+    guardian = spawn.guardian()
+    assert guardian is not None
+    os.kill(guardian.pid, signal.SIGKILL)
+    assert child.wait(10) == 255
+    assert not tree.is_alive(child.identity)
+    assert sweep([child]) == {child.pid: 3}
+
+
+def test_many_threads_spawn_while_guardians_are_killed(start: Start) -> None:
+    """Each gets a child, be it from the next guardian; each child ends, and is told to have."""
+    over = threading.Event()
+
+    def spawn_some(_: int) -> list[int | None]:
+        codes = []
+        for _ in range(20):
+            child = spawn.spawn_program("true", ["true"])
+            codes.append(child.wait(20))
+            child.close()
+        return codes
+
+    def kill_some() -> int:
+        killed = 0
+        while not over.is_set():
+            guardian = spawn.guardian()
+            if guardian is not None and not guardian.is_gone:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(guardian.pid, signal.SIGKILL)
+                    killed += 1
+            over.wait(0.1)
+        return killed
+
+    with ThreadPoolExecutor(5) as pool:
+        killer = pool.submit(kill_some)
+        codes = [code for some in pool.map(spawn_some, range(4)) for code in some]
+        over.set()
+    assert killer.result() > 0
+    assert len(codes) == 80
+    assert set(codes) <= {0, 255}
+
+
+def test_fork_of_the_owner_owns_nothing(start: Start) -> None:
+    """It neither keeps the guardian alive nor takes its news; it may have a guardian of its own."""
+    child = start(targets.sleep)
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if spawn.guardian() is None else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert child.exitcode is None
 
 
 def test_spawning_goes_on_after_the_guardian_was_killed(start: Start) -> None:
