@@ -140,7 +140,8 @@ def test_next_owner_has_every_child_of_the_last(begin: Begin, path: str) -> None
     later = spawn.spawn_program("later", ["sh", "-c", "exit 9"])
     assert later.wait(10) == 9
     _close({**children, "later": later})
-    assert tree.read_row(owner.guardian) is None
+    row = tree.read_row(owner.guardian)
+    assert row is None or tree.is_gone(row)  # whoever has to reap it may take its time
     assert not os.path.exists(path)
 
 
