@@ -26,13 +26,15 @@ if __name__ == "__main__":
     spawn.warm_up(["tests.process.targets"], keep=sys.argv[1])
     read_end, write_end = os.pipe()
     os.write(write_end, b"what nobody has read yet")
+    trapped, traps = os.pipe()
     children = [
         spawn.spawn("obeys", targets.obey, note="first"),
         spawn.spawn_program("sleeps", ["sleep", "300"], note="second", held={"log": read_end}),
         spawn.spawn("says", targets.say_when_told, note="third"),
         spawn.spawn_program("ends", ["sh", "-c", "trap 'exit 42' TERM; echo; while :; do sleep 0.01; done"],
-                            stdout=write_end),
+                            stdout=traps),
     ]
+    assert os.read(trapped, 1) == b"\\n"
     for child in children[::2]:
         assert child.channel.recv_bytes() == b"ready"
     pids = [child.pid for child in children]
@@ -131,7 +133,7 @@ def test_next_owner_has_every_child_of_the_last(begin: Begin, path: str) -> None
     assert [child.exitcode for child in children.values()][:3] == [None] * 3
     log = children["sleeps"].take("log")
     assert log is not None
-    assert os.read(log, 100).startswith(b"what nobody has read yet")
+    assert os.read(log, 100) == b"what nobody has read yet"
     os.close(log)
     children["obeys"].channel.send_bytes(b"end")
     assert children["obeys"].wait(10) == 7
