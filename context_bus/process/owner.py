@@ -354,18 +354,20 @@ class Guardian:
     # -- news ----------------------------------------------------------------------------------
 
     def _listen(self) -> None:
+        try:
+            while (received := self._receive()) is not None:
+                self._hear(*received)
+        finally:  # whatever ends this thread, nobody must wait for it in vain
+            self._lose()
+
+    def _receive(self) -> tuple[Message, list[int]] | None:
         while True:
             try:
-                received = receive(self._connection)
+                return receive(self._connection)
             except OSError:
-                break
+                return None
             except ProcessError:
                 _log.exception("news of guardian lost: pid=%d", self.pid)
-                continue
-            if received is None:
-                break
-            self._hear(*received)
-        self._lose()
 
     def _hear(self, news: Message, descriptors: list[int]) -> None:
         match news:

@@ -154,6 +154,14 @@ def test_end_is_told_in_whatever_loop_waits(start: Start) -> None:
 
     asyncio.run(wait_in_vain())
     assert asyncio.run(wait()) == 7
+    unheard = start(targets.obey)
+
+    async def ask_in_vain() -> None:
+        unheard.exited()
+
+    asyncio.run(ask_in_vain())
+    unheard.channel.send_bytes(b"end")
+    assert unheard.wait(10) == 7
     assert start(targets.say, "x").wait(10) == 0  # the thread that tells is still there
 
 

@@ -179,8 +179,12 @@ def test_streams_are_those_given(run: Run) -> None:
     assert _output(run, "sh", "-c", "echo $0; exec >&2", surroundings=Surroundings(umask=0)) == "sh\n"
 
 
-def test_python_child_has_surroundings_and_streams_too(start: Start, tmp_path: Path) -> None:
+def test_python_child_has_surroundings_and_streams_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What it prints is there at once, not when a buffer is full."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    spawn.shut_down()  # the next guardian has what is now our environment
     read_end, write_end = os.pipe()
     child = spawn.spawn(
         "prints",
