@@ -1,0 +1,252 @@
+"""Our own side of the supervision benchmark: every spelling of ours stands in this file and nowhere else.
+
+Programs are task services of type ``Command``; Python services are task services of type ``Process``.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+from tests.benchmarks.supervise_peers import free_ports
+from tests.benchmarks.supervise_systems import HOME, Load, PythonServices, System, name_of
+
+#: Transaction of every run.
+TRANSACTION = "BENCH"
+#: What runs us, as a user would who has not installed us.
+PROGRAM = (sys.executable, "-m", "context_bus")
+#: Options of the provider that let its services live on when it dies, for the next one to find; None
+#: until there are such.
+KEEP: tuple[str, ...] | None = None
+#: Class of a listener that misses no event over a reconnect; empty until there is one.
+LISTENER = ""
+#: Words of the record for a service that runs.
+RUNNING = frozenset({"started", "updated", "running"})
+#: Seconds any answer may take.
+PATIENCE = 60.0
+
+HEAD = """<Context>
+  <FrontEndEndpoint>tcp://127.0.0.1:{listen}</FrontEndEndpoint>
+  <BackendEndpoint>tcp://127.0.0.1:{publish}</BackendEndpoint>
+  <FrontBind>tcp://127.0.0.1:{publish}</FrontBind>
+  <BackendBind>tcp://127.0.0.1:{listen}</BackendBind>
+  <ContextID>context001</ContextID>
+  <TaskLogName>Bench</TaskLogName>
+"""
+COMMAND = """  <TaskService id="{name}" serviceType="Command">
+    <command>{command}</command>
+    <supervision><restart policy="always"/>{stop}</supervision>
+  </TaskService>
+"""
+PYTHON = """  <TaskService id="{name}" instance="Idle" serviceType="Process" topic="process">
+    <Task>
+      <message>
+        <header><action>start</action><service_name>idle</service_name></header>
+        <content>
+          <configuration>
+            <location>{location}</location><directory>{directory}</directory><number>{number}</number>
+          </configuration>
+        </content>
+      </message>
+      <state type="on_start"/>
+    </Task>{supervision}
+  </TaskService>
+"""
+SERVICE = '''"""Services that do nothing."""
+import os
+
+from context_bus import Task, TaskService
+
+
+class Waiting(Task):
+    """Says that it is up, and waits."""
+
+    directory: str
+    number: int
+
+    def run(self) -> None:
+        """Do nothing, for ever."""
+        with open(os.path.join(self.directory, f"{self.number}.{os.getpid()}"), "x"):
+            pass
+        self.wait(3600)
+
+
+class ServiceIdle(TaskService):
+    """The same as a service."""
+
+    task_class = Waiting
+'''
+
+
+class Ours(System):
+    """The provider of a context of programs."""
+
+    name = "ours"
+    client = "tests.benchmarks.supervise_ours:Client"
+    listener = LISTENER
+    keep = KEEP
+    statistics = "asked"
+    environment: Mapping[str, str] = {"PYTHONPATH": str(HOME)}
+
+    def __init__(self, work: Path) -> None:
+        super().__init__(work)
+        self._listen = free_ports(2)
+        self._file = work / "Context-Bench.xml"
+
+    def configure(self, load: Load, *, statistics: bool = False) -> None:
+        text = HEAD.format(listen=self._listen, publish=self._listen + 1)
+        text += "".join(self._python(load) if isinstance(load, PythonServices) else self._programs(load))
+        self._file.write_text(text + "</Context>\n")
+
+    def _programs(self, load: Load) -> Iterator[str]:
+        assert not isinstance(load, PythonServices)
+        for index, program in enumerate(load):
+            stop = f'<stop grace="{program.stop_timeout:g}"/>' if program.stop_timeout is not None else ""
+            yield COMMAND.format(name=name_of(index), command=escape(shlex.join(program.argv)), stop=stop)
+
+    def _python(self, services: PythonServices) -> Iterator[str]:
+        location = self.work / "Services" / "Idle"
+        location.mkdir(parents=True, exist_ok=True)
+        (location / "__init__.py").write_text("")
+        (location / "ServiceIdle.py").write_text(SERVICE)
+        for index in range(services.count):
+            yield PYTHON.format(
+                name=name_of(index), location=location, directory=services.directory, number=index, supervision=""
+            )
+
+    def launch(self) -> list[str]:
+        return [*PROGRAM, "service-context", str(self._file), f"--start={TRANSACTION}", "--quiet"]
+
+    def address(self) -> str:
+        return str(self._listen)
+
+    def command(self, verb: str, name: str) -> list[str]:
+        where = ["--context_file", str(self._file), "--transaction", TRANSACTION]
+        if verb == "status":
+            return [*PROGRAM, "ps", *where, "--json"]
+        return [*PROGRAM, verb, name, *where]
+
+    def state(self, output: str) -> str:
+        try:
+            return str(_records(json.loads(output))["w0"]["action"])
+        except (ValueError, KeyError, TypeError):
+            return output.strip()[:60] or "?"
+
+
+class OursPython(Ours):
+    """The same with Python services wherever a program would do nothing."""
+
+    name = "ours, Python"
+    only_python = True
+
+
+class OursToday(OursPython):
+    """The same commanded as before there were commands for that."""
+
+    name = "ours, today"
+
+    def command(self, verb: str, name: str) -> list[str]:
+        where = ["--context_file", str(self._file), "--transaction", TRANSACTION]
+        if verb == "status":
+            return [*PROGRAM, "conf-command", *where, "--service_name", "state", "--action", "request", "--json"]
+        return [*PROGRAM, "conf-command", *where, "--action", verb, "--task_id", name]
+
+
+def _records(answer: Any) -> dict[str, Any]:
+    """Services by id in any of the forms in which the provider tells of them."""
+    if isinstance(answer, dict):
+        for key in ("services", "tasks", "record"):
+            if key in answer:
+                return _records(answer[key])
+    rows = answer if isinstance(answer, list) else []
+    return {str(row["service_id"]): row for row in rows}
+
+
+class Client:
+    """A raw client on the bus, as commands are: its inbox is open before it asks.
+
+    Args:
+        address: Port on which the context's listeners connect.
+    """
+
+    def __init__(self, address: str) -> None:
+        from context_bus.bus.publisher import Publisher
+        from context_bus.bus.requests import new_inbox
+        from context_bus.bus.subscriber import Subscriber
+
+        self.inbox = new_inbox()
+        self._publisher = Publisher(f"tcp://127.0.0.1:{int(address) + 1}")
+        self._subscriber = Subscriber(f"tcp://127.0.0.1:{address}", count=False)
+        try:
+            for topic in (self.inbox, f"{self.inbox}.2"):
+                self._subscriber.subscribe(topic)
+                self._publisher.wait_for_subscriber(topic, 2.0)
+            self._publisher.wait_for_subscriber("state", 1.0)
+        except Exception:
+            self.close()
+            raise
+
+    def _ask(self, action: str, service_name: str, name: str = "") -> dict[str, Any]:
+        """Send one request and return the content of the answer that ends it."""
+        from context_bus.context.request import Request, bodies, topic_of
+
+        number = secrets.token_hex(8)
+        request = Request(
+            action,
+            service_name,
+            transaction=TRANSACTION,
+            task_ids=(name,) if name else (),
+            request_id=number,
+            reply_to=self.inbox,
+        )
+        for body in bodies(request):
+            self._publisher.send(topic_of(request), json.dumps(body).encode())
+        end = time.monotonic() + PATIENCE
+        while (left := end - time.monotonic()) > 0:
+            received = self._subscriber.receive(left)
+            if received is None:
+                break
+            answer = json.loads(received[1])
+            if received[0] != self.inbox or answer["header"].get("request_id") != number:
+                continue
+            kind = answer["header"]["action"]
+            if kind in {"rejected", "failed"}:
+                raise RuntimeError(f"{action} {name}: {kind} {answer['content']}")
+            if kind in {"done", "reply_context", "reply_top"}:
+                content: dict[str, Any] = answer["content"]
+                return content
+        raise TimeoutError(f"no answer to {action}")
+
+    def _running(self) -> set[str]:
+        record = self._ask("request", "state")
+        return {name for name, task in _records(record).items() if task["action"] in RUNNING}
+
+    def status(self, name: str) -> bool:
+        return name in self._running()
+
+    def status_all(self) -> int:
+        return len(self._running())
+
+    def stop(self, name: str) -> None:
+        self._ask("stop", "context", name)
+
+    def start(self, name: str) -> None:
+        self._ask("start", "context", name)
+
+    def restart(self, name: str) -> None:
+        self._ask("restart", "context", name)
+
+    def statistics(self, name: str) -> None:
+        """Ask for the figures of all services, once."""
+        self._ask("top", "state")
+
+    def close(self) -> None:
+        self._subscriber.close()
+        self._publisher.close()
