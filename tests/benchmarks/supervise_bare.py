@@ -8,6 +8,7 @@ same run. Commands come as JSON on a SEQPACKET socket: ``{"verb": "status", "nam
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import runpy
@@ -37,6 +38,8 @@ class Bare:
         self.deadlines: dict[str, float] = {}
         self.clients: dict[int, socket.socket] = {}
         self.is_ending = False
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(conf["socket"])
         self.door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.door.bind(conf["socket"])
         self.door.listen(64)
@@ -94,7 +97,11 @@ class Bare:
         asked = json.loads(text)
         verb, name = asked["verb"], asked["name"]
         if verb == "status":
-            client.send(json.dumps({each: self.pids.get(each) for each in ([name] if name else self.programs)}).encode())
+            client.send(
+                json.dumps(
+                    {each: self.pids.get(each) for each in ([name] if name else self.programs)}
+                ).encode()
+            )
         elif verb in {"stop", "restart"} and name in self.pids:
             self.waiters.setdefault(name, []).append((client, verb == "restart"))
             self.stop(name)

@@ -74,26 +74,35 @@ class CircusClient:
 
 
 class CircusListener:
-    """What a subscriber of circus hears; who was away hears nothing of it later."""
+    """A subscriber of circus that is away for a while."""
 
     def __init__(self, address: str) -> None:
         import zmq
 
         self._context = zmq.Context()
+        self._endpoint = f"tcp://127.0.0.1:{int(address) + 1}"
+        self._socket: Any = None
+
+    def listen(self, name: str) -> None:
+        """Be there."""
+        import zmq
+
         self._socket = self._context.socket(zmq.SUB)
-        self._socket.subscribe(b"watcher.")
-        self._socket.connect(f"tcp://127.0.0.1:{int(address) + 1}")
+        self._socket.linger = 0
+        self._socket.subscribe(f"watcher.{name}.".encode())
+        self._socket.connect(self._endpoint)
 
-    def heard(self, name: str, patience: float) -> int:
-        """Restarts of a program that are told within some seconds."""
+    def leave(self, name: str) -> None:
+        """Go away."""
+        self._socket.close()
+
+    def count(self, name: str) -> int:
+        """Come back; how many starts of a program are told within a second."""
+        self.listen(name)
         count = 0
-        while self._socket.poll(patience * 1000):
-            topic = self._socket.recv_multipart()[0].decode()
-            count += topic == f"watcher.{name}.spawn"
+        while self._socket.poll(1000):
+            count += self._socket.recv_multipart()[0].endswith(b".spawn")
         return count
-
-    def close(self) -> None:
-        self._context.destroy(0)
 
 
 class SupervisordClient:

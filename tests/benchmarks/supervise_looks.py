@@ -208,7 +208,11 @@ class FileFinder(Finder):
 
 
 def wait_for(
-    predicate: Callable[[], object], patience: float, step: float = STEP, *, clock: Callable[[], float] = time.monotonic
+    predicate: Callable[[], object],
+    patience: float,
+    step: float = STEP,
+    *,
+    clock: Callable[[], float] = time.monotonic,
 ) -> float | None:
     """When something became true, on the monotonic clock; None if it did not within ``patience`` seconds."""
     end = clock() + patience

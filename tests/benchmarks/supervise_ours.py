@@ -22,11 +22,12 @@ from tests.benchmarks.supervise_systems import HOME, Load, PythonServices, Syste
 TRANSACTION = "BENCH"
 #: What runs us, as a user would who has not installed us.
 PROGRAM = (sys.executable, "-m", "context_bus")
-#: Options of the provider that let its services live on when it dies, for the next one to find; None
-#: until there are such.
-KEEP: tuple[str, ...] | None = None
+#: Options of the provider that let its services live on when it dies, for the next one to find.
+KEEP: tuple[str, ...] | None = ("--keep_services",)
 #: Class of a listener that misses no event over a reconnect; empty until there is one.
 LISTENER = ""
+#: Whether the commands have names of their own; before that there was ``conf-command``.
+HAS_COMMANDS = (HOME / "context_bus" / "cli" / "commands" / "ps.py").exists()
 #: Words of the record for a service that runs.
 RUNNING = frozenset({"started", "updated", "running"})
 #: Seconds any answer may take.
@@ -56,7 +57,8 @@ PYTHON = """  <TaskService id="{name}" instance="Idle" serviceType="Process" top
         </content>
       </message>
       <state type="on_start"/>
-    </Task>{supervision}
+    </Task>
+    <supervision><restart policy="always"/><liveness type="heartbeat"/></supervision>
   </TaskService>
 """
 SERVICE = '''"""Services that do nothing."""
@@ -112,13 +114,14 @@ class Ours(System):
             yield COMMAND.format(name=name_of(index), command=escape(shlex.join(program.argv)), stop=stop)
 
     def _python(self, services: PythonServices) -> Iterator[str]:
-        location = self.work / "Services" / "Idle"
-        location.mkdir(parents=True, exist_ok=True)
-        (location / "__init__.py").write_text("")
-        (location / "ServiceIdle.py").write_text(SERVICE)
+        location = self.work / "Services"
+        package = location / "Idle"
+        package.mkdir(parents=True, exist_ok=True)
+        (package / "__init__.py").write_text("")
+        (package / "ServiceIdle.py").write_text(SERVICE)
         for index in range(services.count):
             yield PYTHON.format(
-                name=name_of(index), location=location, directory=services.directory, number=index, supervision=""
+                name=name_of(index), location=location, directory=services.directory, number=index
             )
 
     def launch(self) -> list[str]:
@@ -129,6 +132,10 @@ class Ours(System):
 
     def command(self, verb: str, name: str) -> list[str]:
         where = ["--context_file", str(self._file), "--transaction", TRANSACTION]
+        if not HAS_COMMANDS:
+            asked = ["--service_name", "state", "--action", "request", "--json"]
+            wanted = ["--action", verb, "--task_id", name]
+            return [*PROGRAM, "conf-command", *where, *(asked if verb == "status" else wanted)]
         if verb == "status":
             return [*PROGRAM, "ps", *where, "--json"]
         return [*PROGRAM, verb, name, *where]
@@ -141,22 +148,10 @@ class Ours(System):
 
 
 class OursPython(Ours):
-    """The same with Python services wherever a program would do nothing."""
+    """The same with Python services wherever a program would do nothing else than sleep."""
 
     name = "ours, Python"
     only_python = True
-
-
-class OursToday(OursPython):
-    """The same commanded as before there were commands for that."""
-
-    name = "ours, today"
-
-    def command(self, verb: str, name: str) -> list[str]:
-        where = ["--context_file", str(self._file), "--transaction", TRANSACTION]
-        if verb == "status":
-            return [*PROGRAM, "conf-command", *where, "--service_name", "state", "--action", "request", "--json"]
-        return [*PROGRAM, "conf-command", *where, "--action", verb, "--task_id", name]
 
 
 def _records(answer: Any) -> dict[str, Any]:

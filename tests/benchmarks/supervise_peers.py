@@ -1,4 +1,4 @@
-"""The peers beside us: circus, supervisord and pm2, in an environment of the benchmark's own, with their defaults."""
+"""The peers beside us, with their defaults: circus, supervisord and pm2, in an environment of their own."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _install_pm2(directory: Path) -> list[type[System]]:
     Pm2.home = directory / "node_modules" / ".bin"
     if npm is not None and not (Pm2.home / "pm2").exists():
         directory.mkdir(parents=True, exist_ok=True)
-        words = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", directory, "pm2"]
+        words = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(directory), "pm2"]
         subprocess.run(words, check=False)
     if (Pm2.home / "pm2").exists():
         return [Pm2]
@@ -69,7 +69,7 @@ class Circus(System):
     tick = 5.0
     client = "tests.benchmarks.supervise_clients:CircusClient"
     listener = "tests.benchmarks.supervise_clients:CircusListener"
-    statistics = "asked"
+    statistics = "configured"
     home = Path()
 
     def __init__(self, work: Path) -> None:
@@ -115,7 +115,13 @@ class Supervisord(System):
     home = Path()
 
     def configure(self, load: Load, *, statistics: bool = False) -> None:
-        lines = ["[unix_http_server]", f"file={self.address()}", "[supervisord]", "nodaemon=true", "silent=true"]
+        lines = [
+            "[unix_http_server]",
+            f"file={self.address()}",
+            "[supervisord]",
+            "nodaemon=true",
+            "silent=true",
+        ]
         lines += [f"logfile={self.work}/log", f"pidfile={self.work}/pid", f"childlogdir={self.work}"]
         lines += ["[rpcinterface:supervisor]"]
         lines += ["supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface"]
@@ -136,26 +142,35 @@ class Supervisord(System):
         return [str(self.home / "supervisorctl"), "-c", str(self.work / "supervisord.conf"), verb, name]
 
     def state(self, output: str) -> str:
-        return (output.split() + ["", "?"])[1]
+        return [*output.split(), "", "?"][1]
 
 
 class Pm2(System):
-    """pm2 in the foreground; no connection but by its command line. It watches memory and CPU at all times."""
+    """pm2 in the foreground, known by its command line only; it watches memory and CPU at all times."""
 
     name = "pm2"
-    statistics = "always"
+    statistics = "configured"
     home = Path()
 
     def __init__(self, work: Path) -> None:
         super().__init__(work)
         home = work / "pm2"
-        self.environment = {"PM2_HOME": str(home), "PM2_DISABLE_VERSION_CHECK": "true", "PM2_DISCRETE_MODE": "true"}
+        self.environment = {
+            "PM2_HOME": str(home),
+            "PM2_DISABLE_VERSION_CHECK": "true",
+            "PM2_DISCRETE_MODE": "true",
+        }
 
     def configure(self, load: Load, *, statistics: bool = False) -> None:
         apps = []
         for index, program in enumerate(as_programs(load)):
             path, *rest = program.argv
-            app = {"name": name_of(index), "script": shutil.which(path), "args": rest, "interpreter": "none"}
+            app: dict[str, object] = {
+                "name": name_of(index),
+                "script": shutil.which(path),
+                "args": rest,
+                "interpreter": "none",
+            }
             if program.stop_timeout is not None:
                 app["kill_timeout"] = int(program.stop_timeout * 1000)
             apps.append(app)

@@ -1,6 +1,6 @@
 """A raw client in a process of its own, under the Python of its system, driven line by line.
 
-    python -m tests.benchmarks.supervise_raw MODULE:CLASS ADDRESS
+    python -m tests.benchmarks.supervise_raw MODULE:CLASS ADDRESS [VERB NAME]
 
 Each line on stdin is a JSON list: verb, name of a program, count. Each answer is a JSON line: a list of
 seconds, a number, or ``{"error": ...}``. ``Raw`` is the other end.
@@ -20,6 +20,8 @@ from typing import Any
 
 #: Seconds between two queries of the same client, so that none waits for the daemon's last breath.
 PAUSE = 0.002
+#: Seconds within which a system must say that everything runs.
+SAYING = 45.0
 #: Seconds between two looks whether everything runs.
 LOOK = 0.01
 
@@ -32,7 +34,7 @@ def connect(kind: str, address: str) -> Any:
 
 def await_all(kind: str, address: str, count: int) -> float:
     """When the system itself says that so many run, on the monotonic clock."""
-    end, client = time.monotonic() + 120, None
+    end, client = time.monotonic() + SAYING, None
     while time.monotonic() < end:
         try:
             client = client or connect(kind, address)
@@ -59,26 +61,57 @@ def measure(client: Any, verb: str, name: str, count: int) -> list[float]:
     return spent
 
 
-def main(kind: str, address: str) -> None:
-    """Answer lines until there are no more."""
-    client = None
+def become(user: int) -> None:
+    """Be somebody else, for good."""
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
+
+
+class Answers:
+    """What the process at this end answers, with one client for all but what says otherwise.
+
+    Args:
+        kind: ``MODULE:CLASS``.
+        address: Where its system is.
+    """
+
+    def __init__(self, kind: str, address: str) -> None:
+        self._kind, self._address = kind, address
+        self._client: Any = None
+
+    def answer(self, verb: str, name: str, count: int) -> object:
+        """Answer one line."""
+        if verb == "hello":
+            importlib.import_module(self._kind.partition(":")[0])
+            return []
+        if verb == "await_all":
+            return await_all(self._kind, self._address, count)
+        if verb in {"connect", "become"}:
+            begun = time.perf_counter()
+            client = connect(self._kind, self._address)
+            client.status(name)
+            spent = time.perf_counter() - begun
+            client.close()
+            if verb == "become":  # only now: what is imported late has been, by somebody who may read it
+                become(count)
+            return [spent]
+        self._client = self._client or connect(self._kind, self._address)
+        if verb == "count":
+            return self._client.count(name)
+        return measure(self._client, verb, name, count)
+
+
+def main(kind: str, address: str, verb: str = "", name: str = "") -> None:
+    """Answer lines until there are no more; or one command given as arguments."""
+    if verb:
+        answer = getattr(connect(kind, address), verb)(name)
+        print("" if answer is None else answer)
+        return
+    answers = Answers(kind, address)
     for line in sys.stdin:
-        verb, name, count = json.loads(line)
-        answer: object
         try:
-            if verb == "hello":
-                importlib.import_module(kind.partition(":")[0])
-                answer = []
-            elif verb == "await_all":
-                answer = await_all(kind, address, count)
-            elif verb == "connect":
-                begun = time.perf_counter()
-                client = connect(kind, address)
-                client.status(name)
-                answer = [time.perf_counter() - begun]
-            else:
-                client = client or connect(kind, address)
-                answer = measure(client, verb, name, count)
+            answer = answers.answer(*json.loads(line))
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)
@@ -96,10 +129,9 @@ class Raw:
         kind: ``MODULE:CLASS``.
         address: Where its system is.
         home: Directory to import from.
-        user: Numeric id of the user to run as, if it must be another.
     """
 
-    def __init__(self, python: Path, kind: str, address: str, home: Path, user: int | None = None) -> None:
+    def __init__(self, python: Path, kind: str, address: str, home: Path) -> None:
         environment = {**os.environ, "PYTHONPATH": str(home)}
         self._process = subprocess.Popen(
             [python, "-m", "tests.benchmarks.supervise_raw", kind, address],
@@ -109,9 +141,6 @@ class Raw:
             text=True,
             cwd=home,
             env=environment,
-            user=user,
-            group=user,
-            extra_groups=[] if user is not None else None,
         )
 
     def say(self, verb: str, name: str = "w0", count: int = 1) -> None:

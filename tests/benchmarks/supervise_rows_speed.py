@@ -43,7 +43,7 @@ def _until_it_says_so(life: Trial, count: int) -> float:
 
 
 def python(kind: type[System], scale: Scale) -> Iterator[Finding]:
-    """Services written in Python: until each has made its socket and said so; and what they weigh together."""
+    """Services written in Python: until each has its socket and says so; what they weigh together."""
     spent, weights = [], []
     for _ in range(scale.runs):
         with trial(kind) as life:
@@ -123,12 +123,14 @@ def slow_shutdown(kind: type[System], scale: Scale) -> Iterator[Finding]:
     with trial(kind) as life:
         life.configure([life.stubborn(index, 1.0, None) for index in range(10)])
         life.up()
-        looks.wait_for(lambda: all(life.can_be_told(index) for index in range(10)), PATIENCE)
+        life.await_ready(*range(10))
         time.sleep(SETTLED)
         taken, left = life.down()
         told = sum(life.was_told(index) for index in range(10))
     word = "" if told == 10 else f"(only {told} were told)"
-    yield Finding("10 that need 1 s each, s", () if taken is None else (taken,), word or f"{left} left" * bool(left))
+    yield Finding(
+        "10 that need 1 s each, s", () if taken is None else (taken,), word or f"{left} left" * bool(left)
+    )
 
 
 def stopped_while_starting(kind: type[System], scale: Scale) -> Iterator[Finding]:
@@ -139,12 +141,12 @@ def stopped_while_starting(kind: type[System], scale: Scale) -> Iterator[Finding
         with trial(kind) as life:
             life.configure(sleepers(life, scale.many))
             life.launch()
-            looks.wait_for(lambda life=life: len(life.finder.look()) >= scale.many // 4, PATIENCE)
+            life.await_living(scale.many // 4, PATIENCE)
             begun = time.monotonic()
             life.daemon.send_signal(signal.SIGTERM)
             at = looks.wait_gone({life.daemon.pid}, scale.watch)
             life.daemon.poll()
-            looks.wait_for(lambda life=life: not life.finder.living(), 1.0)
+            looks.wait_gone(life.finder.all_living(), 1.0)
             lefts.append(len(life.finder.all_living()))
             spent += [] if at is None else [at - begun]
     yield Finding("SIGTERM while starting, s", tuple(spent), "" if spent else f"not within {scale.watch:g}")

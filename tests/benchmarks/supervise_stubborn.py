@@ -2,8 +2,8 @@
 
     python -S supervise_stubborn.py FILE SECONDS NUMBER
 
-FILE.ready appears as soon as it can be told. SECONDS below zero: never. SIGINT counts like SIGTERM, for there are supervisors that send it. NUMBER is
-how the benchmark finds the process.
+FILE.ready appears as soon as it can be told. SECONDS below zero: never. SIGINT counts like SIGTERM, for there
+are supervisors that send it. NUMBER is how the benchmark finds the process.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class System:
     python = Path(sys.executable)
     #: How to let the services live on without it and find them again; None if it cannot.
     keep: tuple[str, ...] | None = None
-    #: Whether it publishes figures of all programs every second: ``no``, ``always`` or ``asked``.
+    #: How it comes to publish figures of all programs every second: ``no``, ``configured`` or ``asked``.
     statistics = "no"
     #: Whether it runs services written in Python only.
     only_python = False
@@ -118,13 +118,15 @@ class BareSystem(System):
 
     name = "bare"
     client = "tests.benchmarks.supervise_clients:BareClient"
+    environment: Mapping[str, str] = {"PYTHONPATH": str(HOME)}
 
     def configure(self, load: Load, *, statistics: bool = False) -> None:
         programs = as_programs(load)
         conf: dict[str, object] = {
             "socket": self.address(),
             "programs": {
-                name_of(index): [program.argv, program.stop_timeout or 10.0] for index, program in enumerate(programs)
+                name_of(index): [program.argv, program.stop_timeout or 10.0]
+                for index, program in enumerate(programs)
             },
         }
         if isinstance(load, PythonServices):
@@ -139,3 +141,14 @@ class BareSystem(System):
 
     def address(self) -> str:
         return str(self.work / "bare.sock")
+
+    def command(self, verb: str, name: str) -> list[str]:
+        return [
+            sys.executable,
+            "-m",
+            "tests.benchmarks.supervise_raw",
+            self.client,
+            self.address(),
+            verb,
+            name,
+        ]

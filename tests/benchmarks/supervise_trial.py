@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.benchmarks import supervise_looks as looks
@@ -47,7 +47,7 @@ class Trial:
         self.system = kind(work)
         self.mark = 10**10 + secrets.randbelow(10**7) * ROOM
         self.finder = looks.Finder(self.mark, ROOM)
-        self.count = 0
+        self.programs = self.count = 0
         self._daemons: list[subprocess.Popen[bytes]] = []
         self._word = f"{os.getpid()}-{self.mark}"
         self._raw: Raw | None = None
@@ -58,10 +58,11 @@ class Trial:
         """A program that does nothing."""
         return Program(("sleep", str(self.mark + index)))
 
-    def script(self, index: int, text: str, *, logged: bool = False) -> Program:
-        """A shell script; ``{0}`` and so on become numbers by which its processes are found."""
+    def script(self, index: int, text: str, *numbers: int, logged: bool = False) -> Program:
+        """A shell script; ``{0}`` and so on become the numbers by which these processes are found."""
         path = self.work / f"w{index}.sh"
-        path.write_text("#!/bin/sh\n" + text.format(*(self.mark + n for n in range(10)), work=self.work) + "\n")
+        marks = [self.mark + number for number in numbers]
+        path.write_text("#!/bin/sh\n" + text.format(*marks, work=self.work) + "\n")
         path.chmod(0o755)
         return Program((str(path),), logged=logged)
 
@@ -75,6 +76,18 @@ class Trial:
         """Whether a stubborn program was asked to end."""
         return (self.work / f"told{index}").exists()
 
+    def await_ready(self, *indexes: int) -> None:
+        """Wait until these stubborn programs can be asked to end."""
+        looks.wait_for(lambda: all(self.can_be_told(index) for index in indexes), PATIENCE)
+
+    def await_told(self, index: int, patience: float) -> float | None:
+        """When a stubborn program was asked to end."""
+        return looks.wait_for(lambda: self.was_told(index), patience)
+
+    def await_living(self, count: int, patience: float) -> bool:
+        """Wait until so many of the numbers live."""
+        return looks.wait_for(lambda: len(self.finder.living()) >= count, patience) is not None
+
     def can_be_told(self, index: int) -> bool:
         """Whether a stubborn program is there to be asked."""
         return (self.work / f"told{index}.ready").exists()
@@ -83,10 +96,14 @@ class Trial:
 
     def configure(self, load: Load, count: int | None = None, *, statistics: bool = False) -> None:
         """Say what to keep alive, and how many numbers then live."""
+        if self.system.only_python and not isinstance(load, PythonServices):
+            raise TrialError("programs only")
         if isinstance(load, PythonServices):
             load.directory.mkdir(exist_ok=True)
             self.finder = looks.FileFinder(load.directory, ROOM)
-        self.count = (load.count if isinstance(load, PythonServices) else len(load)) if count is None else count
+        self.count = (
+            (load.count if isinstance(load, PythonServices) else len(load)) if count is None else count
+        )
         self.system.configure(load, statistics=statistics)
 
     def launch(self, *options: str, descriptors: int = 0) -> float:
@@ -131,7 +148,9 @@ class Trial:
 
     def daemons(self) -> set[int]:
         """Living processes of the system itself."""
-        found = looks.descendants(self.daemon.pid) - {pid for pids in self.finder.look().values() for pid in pids}
+        found = looks.descendants(self.daemon.pid) - {
+            pid for pids in self.finder.look().values() for pid in pids
+        }
         return {pid for pid in found if looks.is_alive(pid) and not _is_service(pid)}
 
     def guardians(self) -> set[int]:
@@ -139,8 +158,10 @@ class Trial:
         parents = {looks.parent(pid) for pid in self.finder.all_living()}
         return parents & self.daemons() - {self.daemon.pid}
 
-    def down(self, number: signal.Signals = signal.SIGTERM, patience: float = PATIENCE) -> tuple[float | None, int]:
-        """End the system; seconds until it and its programs were gone (None: never), and how many were left."""
+    def down(
+        self, number: signal.Signals = signal.SIGTERM, patience: float = PATIENCE
+    ) -> tuple[float | None, int]:
+        """End the system; seconds until all were gone (None: never), and how many programs were left."""
         everything = {*self.finder.all_living(), self.daemon.pid}
         begun = time.monotonic()
         self.daemon.send_signal(number)
@@ -148,6 +169,16 @@ class Trial:
         self.daemon.poll()
         left = len(self.finder.all_living())
         return (None if at is None or left else at - begun), left
+
+    def settle(self, patience: float = PATIENCE / 3) -> None:
+        """Wait until the living processes have stayed the same for a second."""
+        end = time.monotonic() + patience
+        seen, since = self.finder.all_living(), time.monotonic()
+        while time.monotonic() < min(end, since + 1.0):
+            time.sleep(looks.COARSE_STEP)
+            now = self.finder.all_living()
+            if now != seen:
+                seen, since = now, time.monotonic()
 
     def kill_daemon(self) -> None:
         """End the system's first process without a warning."""
@@ -186,7 +217,9 @@ class Trial:
         self.command("status").wait(PATIENCE)
         return self.system.state((self.work / "said").read_text(errors="replace")) or "?"
 
-    def run(self, verb: str, index: int = 0, effect: Callable[[], object] = lambda: True) -> tuple[float, float]:
+    def run(
+        self, verb: str, index: int = 0, effect: Callable[[], object] = lambda: True
+    ) -> tuple[float, float]:
         """Run its command line; seconds until it had returned, and until an effect was seen.
 
         Raises:
@@ -259,7 +292,7 @@ def sleeping(kind: type[System], count: int) -> Iterator[Trial]:
         yield life
 
 
-def sleepers(life: Trial, count: int) -> Sequence[Program] | PythonServices:
+def sleepers(life: Trial, count: int) -> Load:
     """Programs that do nothing; of a system that runs Python services only, such."""
     if life.system.only_python:
         return PythonServices(count, life.work / "up")
