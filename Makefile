@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench clean
+.PHONY: demo test bench bench-supervise clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m context_bus demo
@@ -17,6 +17,10 @@ test: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m tests.benchmarks.bus
 	$(BIN)/python -m tests.benchmarks.context
+
+# Beside circus, supervisord and pm2, which are installed into a temporary directory; about 45 minutes.
+bench-supervise: $(VENV)/.installed-test
+	$(BIN)/python -m tests.benchmarks.supervise --peers
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

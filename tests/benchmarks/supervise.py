@@ -71,8 +71,8 @@ GROUPS = (
 )
 #: Systems that need no peers.
 OWN: tuple[type[System], ...] = (BareSystem, Ours, OursPython)
-#: Those of them that run if none are named.
-USUAL = ("bare", "ours")
+#: Those of them that run only if they are named.
+UNUSUAL = (OursPython,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +180,9 @@ def main() -> None:
     scale = QUICK if options.quick else Scale()
     if options.restarts:
         scale = scale.with_restarts(options.restarts)
-    known = {kind.name: kind for kind in (*OWN, *(install(options.peers) if options.peers else ()))}
-    usual = ",".join(name for name, kind in known.items() if name in USUAL or kind not in OWN)
+    others = install(options.peers) if options.peers else []
+    known = {kind.name: kind for kind in (BareSystem, *others, *OWN[1:])}
+    usual = ",".join(name for name, kind in known.items() if kind not in UNUSUAL)
     systems = [known[name] for name in chosen(options.systems or usual, list(known), "system")]
     keys = chosen(
         options.only or ",".join(group.key for group in GROUPS), [group.key for group in GROUPS], "row"

@@ -8,7 +8,6 @@ same run. Commands come as JSON on a SEQPACKET socket: ``{"verb": "status", "nam
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import runpy
@@ -21,11 +20,9 @@ from typing import Any
 
 
 class Bare:
-    """Keeps programs alive.
+    """Keeps programs alive: by name, argv and seconds to SIGKILL.
 
-    Args:
-        conf: ``socket``: its path; ``programs``: by name, argv and seconds to SIGKILL; ``python``: a Python
-            file whose ``main(*argv)`` is forked from here instead of executing argv.
+    With ``python``, a file, its ``main(*argv)`` is forked from here instead of executing argv.
     """
 
     def __init__(self, conf: dict[str, Any]) -> None:
@@ -38,7 +35,7 @@ class Bare:
         self.deadlines: dict[str, float] = {}
         self.clients: dict[int, socket.socket] = {}
         self.is_ending = False
-        with contextlib.suppress(FileNotFoundError):
+        if os.path.exists(conf["socket"]):  # of one that was killed
             os.unlink(conf["socket"])
         self.door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.door.bind(conf["socket"])
@@ -96,19 +93,14 @@ class Bare:
             return
         asked = json.loads(text)
         verb, name = asked["verb"], asked["name"]
-        if verb == "status":
-            client.send(
-                json.dumps(
-                    {each: self.pids.get(each) for each in ([name] if name else self.programs)}
-                ).encode()
-            )
-        elif verb in {"stop", "restart"} and name in self.pids:
+        if verb in {"stop", "restart"} and name in self.pids:
             self.waiters.setdefault(name, []).append((client, verb == "restart"))
             self.stop(name)
-        else:
-            if verb != "stop":
-                self.start(name)
-            client.send(b"{}")
+            return
+        if verb in {"start", "restart"}:
+            self.start(name)
+        shown = [name] if name else self.programs
+        client.send(json.dumps({each: self.pids.get(each) for each in shown}).encode())
 
     def heard(self, descriptor: int) -> None:
         if descriptor in self.names:

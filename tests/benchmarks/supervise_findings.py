@@ -59,6 +59,7 @@ class Scale:
         huge: Programs of the row with more than many; 0 leaves it out.
         runs: Repetitions of what takes seconds.
         kills: Processes killed one by one.
+        rest: Seconds after a launch until what it stirred up has settled.
         idle: Seconds of rest that are measured.
         watch: Seconds a system is watched for something that may never come.
         calls: Calls of a raw client.
@@ -72,6 +73,7 @@ class Scale:
     huge: int = 1000
     runs: int = 3
     kills: int = 50
+    rest: float = 6.0
     idle: float = 20.0
     watch: float = 15.0
     calls: int = 300
@@ -85,7 +87,19 @@ class Scale:
 
 
 #: Everything once, in less than three minutes for one system.
-QUICK = Scale((1, 200), 200, 0, 1, 15, 4.0, 6.0, 100, 3, 300, 10.0)
+QUICK = Scale(
+    counts=(1, 200),
+    huge=0,
+    runs=1,
+    kills=15,
+    rest=2.0,
+    idle=4.0,
+    watch=6.0,
+    calls=100,
+    commands=2,
+    restarts=300,
+    restart_time=5.0,
+)
 
 #: A row: what it found about a system.
 Row = Callable[[type[System], Scale], Iterator[Finding]]

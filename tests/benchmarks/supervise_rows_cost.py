@@ -14,8 +14,6 @@ from tests.benchmarks.supervise_rows_speed import SETTLED
 from tests.benchmarks.supervise_systems import Program, System
 from tests.benchmarks.supervise_trial import PATIENCE, Trial, TrialError, sleepers, sleeping, trial
 
-#: Seconds after a launch until what it stirred up has settled.
-REST = 6.0
 #: Restarts by a raw client between two looks at the clock.
 BATCH = 20
 #: The usual limit of descriptors, and more programs than fit below it with five for each.
@@ -34,7 +32,7 @@ def use(of: Collection[int], seconds: float) -> tuple[float, float, looks.Cost]:
 def idle(kind: type[System], scale: Scale) -> Iterator[Finding]:
     """All processes of the system itself while its programs sleep."""
     with sleeping(kind, scale.many) as life:
-        time.sleep(REST)
+        time.sleep(scale.rest)
         cpu, wakeups, held = use(life.daemons(), scale.idle)
         count = len(life.daemons())
     yield Finding("CPU, % of a core", (cpu,), digits=3)
@@ -52,7 +50,7 @@ def statistics(kind: type[System], scale: Scale) -> Iterator[Finding]:
     with trial(kind) as life:
         life.configure(sleepers(life, scale.many), statistics=True)
         life.up()
-        time.sleep(REST)
+        time.sleep(scale.rest)
         try:
             if kind.statistics == "asked":
                 life.raw.ask("statistics")
@@ -121,7 +119,7 @@ def thousand(kind: type[System], scale: Scale) -> Iterator[Finding]:
     with trial(kind) as life:
         life.configure(sleepers(life, count))
         yield Finding(f"{count} executed, s", (life.up(patience=2 * PATIENCE),))
-        time.sleep(REST)
+        time.sleep(scale.rest)
         cpu, _, held = use(life.daemons(), scale.idle)
         yield Finding(f"{count}: CPU, %", (cpu,), digits=3)
         yield Finding(f"{count}: RSS, MB", (held.rss,), digits=1)
