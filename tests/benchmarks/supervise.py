@@ -181,7 +181,8 @@ def main() -> None:
     if options.restarts:
         scale = scale.with_restarts(options.restarts)
     others = install(options.peers) if options.peers else []
-    known = {kind.name: kind for kind in (BareSystem, *others, *OWN[1:])}
+    kinds: list[type[System]] = [BareSystem, *others, *OWN[1:]]
+    known = {kind.name: kind for kind in kinds}
     usual = ",".join(name for name, kind in known.items() if kind not in UNUSUAL)
     systems = [known[name] for name in chosen(options.systems or usual, list(known), "system")]
     keys = chosen(

@@ -24,8 +24,8 @@ TRANSACTION = "BENCH"
 PROGRAM = (sys.executable, "-m", "context_bus")
 #: Options of the provider that let its services live on when it dies, for the next one to find.
 KEEP: tuple[str, ...] | None = ("--keep_services",)
-#: Class of a listener that misses no event over a reconnect; empty until there is one.
-LISTENER = ""
+#: Class of a listener that misses no event over a reconnect.
+LISTENER = "tests.benchmarks.supervise_ours:Listener"
 #: Whether the commands have names of their own; before that there was ``conf-command``.
 HAS_COMMANDS = (HOME / "context_bus" / "cli" / "commands" / "ps.py").exists()
 #: Words of the record for a service that runs.
@@ -175,7 +175,9 @@ class Client:
         from context_bus.bus.publisher import Publisher
         from context_bus.bus.requests import new_inbox
         from context_bus.bus.subscriber import Subscriber
+        from context_bus.context import request
 
+        self._request = request
         self.inbox = new_inbox()
         self._publisher = Publisher(f"tcp://127.0.0.1:{int(address) + 1}")
         self._subscriber = Subscriber(f"tcp://127.0.0.1:{address}", count=False)
@@ -188,21 +190,23 @@ class Client:
             self.close()
             raise
 
-    def _ask(self, action: str, service_name: str, name: str = "") -> dict[str, Any]:
-        """Send one request and return the content of the answer that ends it."""
-        from context_bus.context.request import Request, bodies, topic_of
-
-        number = secrets.token_hex(8)
-        request = Request(
-            action,
-            service_name,
-            transaction=TRANSACTION,
-            task_ids=(name,) if name else (),
-            request_id=number,
-            reply_to=self.inbox,
+    def command(self, action: str, name: str) -> None:
+        """Send a command about one service and wait until it is done."""
+        request = self._request.Request(
+            action, transaction=TRANSACTION, task_ids=(name,), reply_to=self.inbox
         )
-        for body in bodies(request):
-            self._publisher.send(topic_of(request), json.dumps(body).encode())
+        self._ask("context", self._request.bodies(request)[0])
+
+    def query(self, action: str, **configuration: object) -> Any:
+        """Ask for what the provider knows."""
+        header = {"action": action, "service_name": "state", "reply_to": self.inbox}
+        header |= {"service_id": "", "service_transaction": TRANSACTION}
+        return self._ask("state", {"header": header, "content": {"configuration": configuration}})
+
+    def _ask(self, topic: str, body: dict[str, Any]) -> Any:
+        """Send one request and return the content of the answer that ends it."""
+        number = body["header"]["request_id"] = secrets.token_hex(8)
+        self._publisher.send(topic, json.dumps(body).encode())
         end = time.monotonic() + PATIENCE
         while (left := end - time.monotonic()) > 0:
             received = self._subscriber.receive(left)
@@ -213,15 +217,14 @@ class Client:
                 continue
             kind = answer["header"]["action"]
             if kind in {"rejected", "failed"}:
-                raise RuntimeError(f"{action} {name}: {kind} {answer['content']}")
-            if kind in {"done", "reply_context", "reply_top"}:
-                content: dict[str, Any] = answer["content"]
-                return content
-        raise TimeoutError(f"no answer to {action}")
+                raise RuntimeError(f"{kind}: {answer['content']['reason']}")
+            if kind == "done" or kind.startswith("reply_"):
+                return answer["content"]
+        raise TimeoutError("no answer")
 
     def _running(self) -> set[str]:
-        record = self._ask("request", "state")
-        return {name for name, task in _records(record).items() if task["action"] in RUNNING}
+        rows = self.query("services")["transactions"][0]["tasks"]
+        return {row["service_id"] for row in rows if row["state"] in RUNNING or row["action"] in RUNNING}
 
     def status(self, name: str) -> bool:
         return name in self._running()
@@ -230,18 +233,43 @@ class Client:
         return len(self._running())
 
     def stop(self, name: str) -> None:
-        self._ask("stop", "context", name)
+        self.command("stop", name)
 
     def start(self, name: str) -> None:
-        self._ask("start", "context", name)
+        self.command("start", name)
 
     def restart(self, name: str) -> None:
-        self._ask("restart", "context", name)
+        self.command("restart", name)
 
     def statistics(self, name: str) -> None:
         """Ask for the figures of all services, once."""
-        self._ask("top", "state")
+        self.query("top")
 
     def close(self) -> None:
         self._subscriber.close()
         self._publisher.close()
+
+
+class Listener:
+    """Somebody who is away for a while, and then asks for what he has missed."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._client = Client(address)
+        self._last = 0
+
+    def listen(self, name: str) -> None:
+        """Be there."""
+        self._last = self._client.query("events", after=0, limit=1)["last"]
+
+    def leave(self, name: str) -> None:
+        """Go away."""
+        self._client.close()
+
+    def count(self, name: str) -> int:
+        """Come back; how many starts of a program can be had."""
+        self._client = Client(self._address)
+        events = self._client.query("events", after=self._last, limit=0)["events"]
+        return sum(
+            1 for each in events if each["service_id"] == name and each["data"].get("new") == "started"
+        )

@@ -185,10 +185,13 @@ def strangers(kind: type[System], scale: Scale) -> Iterator[Finding]:
             return
         with Raw(system.python, system.client, system.address(), HOME) as client:
             client.ask("become", count=NOBODY)
-            with contextlib.suppress(RawError):
+            reason = ""
+            try:
                 client.ask("restart")
+            except RawError as error:
+                reason = str(error)
         obeyed = looks.wait_for(lambda: life.finder.all_living() - old, 1.0) is not None
-        yield Finding(what, word="obeyed" if obeyed else "refused")
+        yield Finding(what, word="obeyed" if obeyed else f"refused: {reason}"[:60])
 
 
 def events(kind: type[System], scale: Scale) -> Iterator[Finding]:
@@ -196,7 +199,7 @@ def events(kind: type[System], scale: Scale) -> Iterator[Finding]:
     what = "events lost of 3"
     with sleeping(kind, 1) as life:
         if not life.system.listener:
-            yield Finding(what, word="no events to subscribe to")
+            yield Finding(what, word=life.system.no_listener)
             return
         time.sleep(SETTLED)
         system = life.system

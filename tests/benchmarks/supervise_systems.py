@@ -81,8 +81,10 @@ class System:
     statistics = "no"
     #: Whether it runs services written in Python only.
     only_python = False
-    #: Class of a listener to its events, as ``MODULE:CLASS``; empty if it has none to subscribe to.
+    #: Class of a listener to its events, as ``MODULE:CLASS``; empty if it has none.
     listener = ""
+    #: Why it has none.
+    no_listener = "cannot be subscribed to"
     #: What its processes find in their environment besides ours.
     environment: Mapping[str, str] = {}
 

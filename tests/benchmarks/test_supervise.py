@@ -76,14 +76,15 @@ def test_a_table_compares_ours_with_the_best_peer() -> None:
     found = {
         "bare": [Finding("s", (1.0,))],
         "a": [Finding("s", (4.0, 6.0, 9.0)), Finding("rate", (10.0,), more_is_better=True)],
-        "b": [Finding("s", word="never"), Finding("rate", (40.0,), more_is_better=True)],
+        "b": [Finding("s", (12.0,)), Finding("rate", (40.0,), more_is_better=True)],
+        "c": [Finding("s", word="never")],
         "ours": [Finding("s", (3.0,)), Finding("rate", (20.0,), more_is_better=True)],
     }
     assert table(found, ["ours"]) == [
-        "|  | bare | a | b | ours | ours / best peer |",
-        "|---|---:|---:|---:|---:|---:|",
-        "| s | 1.00 | 6.00 / 9.00 | never | 3.00 | 0.50 |",
-        "| rate |  | 10.00 | 40.00 | 20.00 | 0.50 |",
+        "|  | bare | a | b | c | ours | ours / best peer |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+        "| s | 1.00 | 6.00 / 9.00 | 12.00 | never | 3.00 | 0.50 |",
+        "| rate |  | 10.00 | 40.00 |  | 20.00 | 0.50 |",
     ]
     assert ratio(Finding("s", word="never"), [Finding("s", (1.0,))]) == ""
 
