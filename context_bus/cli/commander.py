@@ -7,58 +7,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from context_bus.cli.conversation import Conversation, decode
+from context_bus.cli.outcome import Outcome
 from context_bus.context.commands import STATE_TOPIC, Answer, AnswerKind, ServiceAnswer
 from context_bus.context.request import Request, bodies, topic_of
-from context_bus.errors import CommandRejected, CommandTimeout, NobodyListens, NotConnected
-
-#: Seconds a provider that is just starting may take to listen, once its forwarder answers.
-LISTEN_TIMEOUT = 1.0
+from context_bus.errors import CommandRejected, CommandTimeout
 
 #: Told of each answer as it comes.
 Observer = Callable[[AnswerKind, Answer], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a command.
-
-    Args:
-        kind: ``done``, ``failed`` or ``rejected``.
-        services: What became of each service.
-        reason: Why a command was refused as a whole.
-        transaction: The transaction that was commanded.
-    """
-
-    kind: AnswerKind
-    services: tuple[ServiceAnswer, ...]
-    reason: str
-    transaction: str
-
-
-def join_provider(conversation: Conversation, topic: str, hint: str) -> None:
-    """Open a conversation and make sure that a provider is there.
-
-    Args:
-        conversation: The conversation.
-        topic: Topic on which the provider must listen.
-        hint: How to start one.
-
-    Raises:
-        NobodyListens: Nobody does.
-    """
-    nobody = f"no context provider listens at {conversation.endpoints.publish}; {hint}"
-    try:
-        conversation.open()
-        if topic in {"context", "process", "state"}:
-            conversation.publisher.wait_for_subscriber(topic, LISTEN_TIMEOUT)
-    except (NotConnected, NobodyListens):
-        raise NobodyListens(nobody) from None
 
 
 def command(

@@ -5,7 +5,7 @@ Knows the commander and how results are printed; wires the two together for ``co
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +14,12 @@ import msgspec
 from context_bus.cli import commander
 from context_bus.cli.conversation import Conversation
 from context_bus.cli.endpoints import Endpoints, port_below
-from context_bus.cli.output import say, say_json, say_table, styled_state
+from context_bus.cli.joining import join_provider
+from context_bus.cli.outcome import print_outcome, show_progress, without_empty
+from context_bus.cli.output import say, say_json, say_table
 from context_bus.config.model import ContextConf
-from context_bus.context.commands import Answer, AnswerKind, ServiceAnswer
+from context_bus.context.commands import Answer, AnswerKind
 from context_bus.context.request import Request, bodies, topic_of
-from context_bus.errors import CommandFailed, CommandRejected
 from context_bus.kernel.ids import new_transaction
 
 #: What to do where no provider listens.
@@ -62,7 +63,7 @@ def carry_out(
         show.line(f"Connecting endpoint [{endpoints.publish}] in topic [{topic}]")
         supposed = conf is None and endpoints.listen == port_below(endpoints.publish)
         hint = f"{HINT}, {HINT_LISTEN.format(listen=endpoints.listen)}" if supposed else HINT
-        commander.join_provider(conversation, topic, hint)
+        join_provider(conversation, topic, hint)
         request = commander.address(request, conversation) if wait or is_query else request
         if not is_query:
             request = _with_transaction(request, conversation, timeout, show)
@@ -79,7 +80,7 @@ def carry_out(
                 say_json({"transaction": request.transaction, "action": request.action, "outcome": "sent"})
         else:
             outcome = commander.command(conversation, request, frames, timeout, show.answer)
-            _print_outcome(request, outcome, as_json)
+            print_outcome(request.action, outcome, as_json=as_json)
 
 
 def _with_transaction(request: Request, conversation: Conversation, timeout: float, show: _Silent) -> Request:
@@ -114,45 +115,7 @@ class _Lines(_Silent):
     def answer(self, kind: AnswerKind, answer: Answer) -> None:
         """Print what an answer says of services that moved."""
         if kind is AnswerKind.PROGRESS:
-            for row in answer.services:
-                pid = f", pid {row.pid}" if row.pid else ""
-                reason = f": {row.reason}" if row.reason else ""
-                say(f"    + {row.service_id} {styled_state(row.state)}{pid}{reason}")
-
-
-def _print_outcome(request: Request, outcome: commander.Outcome, as_json: bool) -> None:
-    if as_json:
-        say_json(
-            {
-                "transaction": outcome.transaction,
-                "action": request.action,
-                "outcome": outcome.kind,
-                "reason": outcome.reason,
-                "services": outcome.services,
-            },
-            indent=2,
-        )
-    elif outcome.services:
-        rows = [(row.service_id, row.state, row.result, row.pid, row.reason) for row in outcome.services]
-        say_table(*_without_empty(("service", "state", "result", "pid", "reason"), rows))
-    if outcome.kind is AnswerKind.REJECTED:
-        raise CommandRejected(f"{request.action} was refused: {outcome.reason or _reasons(outcome.services)}")
-    if outcome.kind is AnswerKind.FAILED:
-        raise CommandFailed(f"{request.action} failed: {_reasons(outcome.services) or outcome.reason}")
-    if not as_json:
-        say(_summary(request, outcome))
-
-
-def _summary(request: Request, outcome: commander.Outcome) -> str:
-    name = f" of transaction {outcome.transaction}" if outcome.transaction else ""
-    refused = [row for row in outcome.services if row.result == AnswerKind.REJECTED]
-    note = f"; refused: {_reasons(refused)}" if refused else ""
-    return f"{request.action}{name}: done{note}"
-
-
-def _reasons(rows: Sequence[ServiceAnswer]) -> str:
-    bad = [row for row in rows if row.result in {AnswerKind.FAILED, AnswerKind.REJECTED}]
-    return "; ".join(f"{row.service_id}: {row.reason or row.state or row.result}" for row in bad)
+            show_progress(answer)
 
 
 def _print_record(transaction: str, record: Mapping[str, Any] | list[Any], as_json: bool) -> None:
@@ -165,15 +128,6 @@ def _print_record(transaction: str, record: Mapping[str, Any] | list[Any], as_js
     context = f"{record.get('contextId', '?')} ({record.get('contextLogName', '?')})"
     say(f"transaction {transaction} of context {context}")
     if rows:
-        say_table(*_without_empty(("id", "name", "pid", "instance", "state", "action", "reason"), rows))
+        say_table(*without_empty(("id", "name", "pid", "instance", "state", "action", "reason"), rows))
     else:
         say("no services yet")
-
-
-def _without_empty(
-    columns: Sequence[str], rows: Sequence[Sequence[object]]
-) -> tuple[Sequence[str], Sequence[Sequence[object]]]:
-    """Leave out the last column, reasons, where nobody gave one."""
-    if any(row[-1] for row in rows):
-        return columns, rows
-    return columns[:-1], [row[:-1] for row in rows]

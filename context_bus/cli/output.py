@@ -14,6 +14,10 @@ import click
 PALETTE = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright_green", "bright_magenta")
 #: Colour of a state or verb, wherever one is shown.
 STATE_COLOURS = {
+    "waiting": "blue",
+    "warming": "blue",
+    "backoff": "yellow",
+    "fatal": "red",
     "started": "green",
     "updated": "cyan",
     "created": "blue",

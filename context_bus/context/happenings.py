@@ -174,7 +174,8 @@ class Happenings:
         # A task that ended by itself was up, whether or not word of that came through.
         was_up = verdict.state is State.EXITED
         how = accident(member.gone) if member.gone else ""
-        member.last_end = verdict.reason or how or str(verdict.state)
+        was_told = verdict.state is State.STOPPED
+        member.last_end = verdict.reason or ("stopped as told" if was_told else how or str(verdict.state))
         decision = self._keeping.decide(member, verdict, now)
         member.bury(now)
         self._steps.change(member, verdict.trigger, verdict.reason)

@@ -1,0 +1,148 @@
+"""Asking a provider about everything it has, and naming services of it. Knows the wire; prints nothing."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from context_bus.cli.conversation import Conversation
+from context_bus.cli.endpoints import Endpoints
+from context_bus.cli.joining import join_provider
+from context_bus.context.commands import STATE_TOPIC, Answer, AnswerKind
+from context_bus.errors import CommandRejected, CommandTimeout
+from context_bus.kernel.message import Header
+
+#: Seconds a provider may take to answer a query.
+ANSWER_TIMEOUT = 5.0
+HINT = "start one with 'context-bus service-context FILE'"
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """One service as a provider tells of it; what an older one does not tell is empty."""
+
+    service_id: str
+    action: str = ""
+    state: str = ""
+    pid: int | None = None
+    instance: str = ""
+    serviceName: str = ""
+    reason: str = ""
+    phase: str = ""
+    since: float = 0.0
+    starts: int = 0
+    wanted: bool = False
+    last_end: str = ""
+    frozen: bool = False
+    complaint: str = ""
+    log: str = ""
+
+
+class Transaction(msgspec.Struct, frozen=True):
+    """One transaction and its services."""
+
+    name: str
+    tasks: tuple[Task, ...] = ()
+
+
+class Services(msgspec.Struct, frozen=True):
+    """Everything a provider has."""
+
+    provider: dict[str, Any] = {}
+    transactions: tuple[Transaction, ...] = ()
+
+
+def open_conversation(endpoints: Endpoints, *topics: str) -> Conversation:
+    """Open a conversation with the provider at these endpoints.
+
+    Raises:
+        NobodyListens: There is none.
+    """
+    conversation = Conversation(endpoints, topics)
+    try:
+        join_provider(conversation, STATE_TOPIC, HINT)
+    except BaseException:
+        conversation.close()
+        raise
+    return conversation
+
+
+def ask(
+    conversation: Conversation, action: str, configuration: Mapping[str, object] | None = None
+) -> msgspec.Raw:
+    """Ask one query and wait for its reply.
+
+    Raises:
+        CommandRejected: The provider does not answer such queries; it is an older one.
+        CommandTimeout: It does not answer at all.
+    """
+    content = {"configuration": dict(configuration or {})}
+    conversation.ask(STATE_TOPIC, content, Header(action, "", "state", ""))
+    deadline = time.monotonic() + ANSWER_TIMEOUT
+    for topic, header, reply in conversation.answers(deadline):
+        if topic != conversation.inbox:
+            continue
+        if header.action == AnswerKind.REJECTED:
+            raise CommandRejected(msgspec.json.decode(reply, type=Answer).reason)
+        if header.action == f"reply_{action}":
+            return reply
+    raise CommandTimeout(f"the provider did not answer '{action}' within {ANSWER_TIMEOUT:g} s")
+
+
+def services(conversation: Conversation) -> Services:
+    """Every service of every transaction; raises as `ask`."""
+    return msgspec.json.decode(ask(conversation, "services"), type=Services)
+
+
+def choose_transaction(found: Services, name: str) -> Transaction:
+    """The transaction of a name; without a name, the only one.
+
+    Raises:
+        CommandRejected: There is no such one, or none, or several to choose from.
+    """
+    known = {each.name: each for each in found.transactions}
+    if name in known:
+        return known[name]
+    if not known:
+        raise CommandRejected("nothing has been started here yet; start it with 'context-bus start'")
+    names = ", ".join(known)
+    if name:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise CommandRejected(f"no transaction '{name}'{hint} known: {names}")
+    if len(known) > 1:
+        raise CommandRejected(f"which transaction? add -t ID; this provider knows: {names}")
+    return next(iter(known.values()))
+
+
+def choose_tasks(found: Sequence[Task], names: Sequence[str]) -> tuple[Task, ...]:
+    """Services of these names: ids, ids of a service with several instances, or patterns like ``ts_*``.
+
+    Raises:
+        CommandRejected: A name matches none.
+    """
+    if not names:
+        return tuple(found)
+    chosen: dict[str, Task] = {}
+    for name in names:
+        matching = [each for each in found if is_meant(each.service_id, name)]
+        if not matching:
+            raise CommandRejected(_unknown(name, [each.service_id for each in found]))
+        chosen.update({each.service_id: each for each in matching})
+    return tuple(chosen.values())
+
+
+def is_meant(service_id: str, name: str) -> bool:
+    """Whether a name on the command line means a service."""
+    base = service_id.rpartition("#")[0] if service_id.rpartition("#")[2].isdecimal() else service_id
+    return name in {service_id, base} or fnmatch.fnmatchcase(service_id, name)
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return f"no service '{name}'; {hint}known: {', '.join(known) or 'none'}"

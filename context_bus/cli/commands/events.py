@@ -1,0 +1,76 @@
+"""``events``: what has happened at a provider, and what happens."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from context_bus.cli.lazy import examples
+from context_bus.cli.output import say, say_json, styled_state
+from context_bus.cli.whereabouts import endpoints_of, provider_options
+
+if TYPE_CHECKING:
+    from context_bus.context.eventlog import LoggedEvent
+
+
+@click.command(
+    "events",
+    epilog=examples("{command} -f -c Conf/Context-EchoAction.xml", "{command} --kind service_changed --json"),
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on with what happens, until Ctrl-C.")
+@click.option("--after", type=click.IntRange(min=0), default=0, help="Only events with a higher number.")
+@click.option("-n", "--last", type=click.IntRange(min=0), default=50, show_default=True, help="So many.")
+@click.option("--kind", "kinds", multiple=True, help="Only events of this kind, e.g. service_changed.")
+@click.option("--service", "names", multiple=True, help="Only events of this service.")
+@provider_options
+def command(
+    follow: bool,
+    after: int,
+    last: int,
+    kinds: tuple[str, ...],
+    names: tuple[str, ...],
+    context_file: Path | None,
+    publish: str | None,
+    listen: str | None,
+    state: str,
+    as_json: bool,
+) -> None:
+    """Show what happened at a running provider, each event with its number, and follow what happens.
+
+    None is missing and none comes twice, also when the provider was replaced meanwhile.
+    """
+    from context_bus.cli.asking import is_meant, open_conversation
+    from context_bus.cli.happenings import live, past
+    from context_bus.context.eventlog import EVENT_TOPIC
+
+    def show(event: LoggedEvent) -> None:
+        is_named = not names or any(is_meant(event.service_id, name) for name in names)
+        if (not kinds or event.kind in kinds) and is_named:
+            say_json(event) if as_json else say(line_of(event))
+
+    topics = (EVENT_TOPIC,) if follow else ()
+    with open_conversation(endpoints_of(context_file, publish, listen, state), *topics) as conversation:
+        found = past(conversation, after)
+        for event in found.events if after else found.events[-last:] if last else ():
+            show(event)
+        if follow:
+            for event in live(conversation, found.last):
+                show(event)
+
+
+def line_of(event: LoggedEvent) -> str:
+    """One event in one line."""
+    clock = time.strftime("%H:%M:%S", time.localtime(event.at)) + f".{int(event.at * 1000) % 1000:03}"
+    who = event.service_id or "provider"
+    data = dict(event.data)
+    if event.kind == "service_changed":
+        pid = f"pid {data['pid']}" if data.get("pid") else ""
+        rest = [styled_state(str(data.get("new", ""))), pid, str(data.get("reason", ""))]
+    else:
+        rest = [event.kind, *(f"{name}={value}" for name, value in data.items() if value not in ("", [], 0))]
+    text = "  ".join(part for part in rest if part)
+    where = f"  [{event.transaction}]" if event.transaction else ""
+    return f"{event.sequence}  {clock}  {who}  {text}{where}"

@@ -1,0 +1,26 @@
+"""``start``: start services of a running provider: those named, or all that its file has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from context_bus.cli.lazy import examples
+from context_bus.cli.whereabouts import command_options
+
+
+@click.command(
+    "start", epilog=examples("{command} ts_100 -c Conf/Context-EchoAction.xml", "{command} 'ts_1*' --json")
+)
+@click.argument("names", nargs=-1, metavar="[SERVICE...]")
+@command_options
+def command(names: tuple[str, ...], **options: Any) -> None:
+    """Start services of a running provider: those named, or all that its file has.
+
+    SERVICE is an id (ts_100 means all its instances), or a pattern such as 'ts_*'. Waits for the outcome;
+    exits with 5 if the provider refuses, a service fails or --timeout passes, with 3 if there is no provider.
+    """
+    from context_bus.cli.ordering import order
+
+    order("start", names, **options)

@@ -1,0 +1,29 @@
+"""``stop``: stop services of a running provider; a stop is remembered, and only a start undoes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from context_bus.cli.lazy import examples
+from context_bus.cli.whereabouts import command_options
+
+
+@click.command(
+    "stop", epilog=examples("{command} ts_100 -c Conf/Context-EchoAction.xml", "{command} 'ts_1*' --json")
+)
+@click.argument("names", nargs=-1, metavar="[SERVICE...]")
+@click.option("--all", "everything", is_flag=True, help="Every service of the transaction.")
+@command_options
+def command(names: tuple[str, ...], everything: bool, **options: Any) -> None:
+    """Stop services of a running provider; a stop is remembered, and only a start undoes it.
+
+    SERVICE is an id (ts_100 means all its instances), or a pattern such as 'ts_*'. Waits for the outcome;
+    exits with 5 if the provider refuses, a service fails or --timeout passes, with 3 if there is no provider.
+    """
+    from context_bus.cli.ordering import order
+
+    if not names and not everything:
+        raise click.UsageError("name the services, or add --all", click.get_current_context())
+    order("stop", names, **options)
