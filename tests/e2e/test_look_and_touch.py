@@ -1,0 +1,231 @@
+"""The commands on a running provider: ps, start, stop, restart, scale, reload, wait, logs, events."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from context_bus.testing.wait import wait_until
+from tests.e2e.project import Project
+
+#: A program that stays, one that says a word, and one that fails for ever.
+SERVICES = """
+  <TaskService id="stay" serviceType="Command">
+    <command>sleep 300</command>
+    <supervision><restart policy="always"/></supervision>
+  </TaskService>
+  <TaskService id="talk" serviceType="Command">
+    <command>sh -c 'echo a word; exec sleep 300'</command>
+    <supervision><requires service="stay"/></supervision>
+  </TaskService>
+  <TaskService id="fail" serviceType="Command">
+    <command>sh -c 'exit 3'</command>
+    <supervision><restart policy="on_failure" max_restarts="1"/></supervision>
+  </TaskService>
+"""
+
+
+class Shell:
+    """Calls ``context-bus`` for one provider."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __call__(self, *args: str, timeout: float = 40.0) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "context_bus", *args, "-c", str(self.file)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def json(self, *args: str) -> object:
+        ended = self(*args, "--json")
+        assert ended.returncode == 0, ended
+        return json.loads(ended.stdout)
+
+    def services(self) -> dict[str, dict[str, object]]:
+        found = self.json("ps")
+        assert isinstance(found, dict)
+        return {each["service_id"]: each for each in found["services"]}
+
+
+def write(project: Project, services: str) -> Path:
+    """A context file of these services on the project's ports."""
+    file = project.directory / "Context-Touch.xml"
+    file.write_text(
+        "<Context>"
+        f"<FrontEndEndpoint>{project.listen_on}</FrontEndEndpoint>"
+        f"<BackendEndpoint>{project.publish_to}</BackendEndpoint>"
+        f"<FrontBind>{project.publish_to}</FrontBind><BackendBind>{project.listen_on}</BackendBind>"
+        f"<TaskLogName>Touch</TaskLogName>{services}</Context>"
+    )
+    return file
+
+
+@pytest.fixture
+def shell(project: Project) -> Iterator[Shell]:
+    """A provider that has started everything, and a shell to it."""
+    file = write(project, SERVICES)
+    provider = subprocess.Popen(
+        [sys.executable, "-m", "context_bus", "service-context", str(file), "--start=T1", "--quiet"]
+    )
+    found = Shell(file)
+    try:
+        wait_until(lambda: found("wait", "talk").returncode == 0, 30, lambda: found("ps"))
+        found("wait", "fail", "--for", "failed")
+        yield found
+    finally:
+        provider.send_signal(signal.SIGTERM)
+        provider.wait(20)
+
+
+def test_ps_shows_every_service_and_why(shell: Shell) -> None:
+    """State, process and reason at a glance; JSON has the same and more."""
+    text = shell("ps").stdout
+    assert text.splitlines()[0].split() == ["SERVICE", "TRANSACTION", "STATE", "PID", "UP", "STARTS", "NOTE"]
+    assert "fatal: restarted 1 times within 10 s, last: ended with exit code 3" in text
+    found = shell.services()
+    assert {name: each["phase"] for name, each in found.items()} == {
+        "stay": "started",
+        "talk": "started",
+        "fail": "fatal",
+    }
+    assert os.path.exists(f"/proc/{found['stay']['pid']}")
+
+
+def test_stop_start_restart_by_name_and_pattern(shell: Shell) -> None:
+    """Each waits for the outcome; a stop is remembered."""
+    before = shell.services()
+    ended = shell("stop", "ta*")
+    assert ended.returncode == 0, ended
+    assert "talk     stopped  done" in ended.stdout
+    assert shell.services()["talk"]["wanted"] is False
+    assert shell("start", "talk").returncode == 0
+    assert shell("restart", "stay").returncode == 0
+    after = shell.services()
+    assert after["stay"]["pid"] != before["stay"]["pid"]
+    assert after["talk"]["phase"] == "started"
+
+
+def test_scale_changes_the_number_and_nobody_else(shell: Shell) -> None:
+    """Instances have numbers; the first keeps its process."""
+    pid = shell.services()["stay"]["pid"]
+    assert shell("scale", "stay=3").returncode == 0
+    found = shell.services()
+    assert {"stay", "stay#2", "stay#3"} <= set(found)
+    assert found["stay"]["pid"] == pid
+    assert shell("scale", "stay=1").returncode == 0
+    assert {"stay#2", "stay#3"}.isdisjoint(shell.services())
+
+
+def test_reload_shows_its_plan_then_does_it(shell: Shell, project: Project) -> None:
+    """Added starts, removed stops, changed restarts, the rest is not touched."""
+    pid = shell.services()["stay"]["pid"]
+    start = SERVICES.index('  <TaskService id="fail"')
+    edited = SERVICES[:start].replace("a word", "another word") + (
+        '<TaskService id="new" serviceType="Command"><command>sleep 300</command></TaskService>'
+    )
+    write(project, edited)
+    plan = shell.json("reload", "--dry_run")
+    assert isinstance(plan, dict)
+    changes = {row["service_id"]: row["change"] for row in plan["plan"]}
+    assert changes == {"stay": "keep", "talk": "restart", "new": "add", "fail": "remove"}
+    assert "new" not in shell.services()
+    assert shell("reload").returncode == 0
+    found = shell.services()
+    assert set(found) == {"stay", "talk", "new"}
+    assert found["stay"]["pid"] == pid
+    wait_until(lambda: "another word" in shell("logs", "talk").stdout, 10, lambda: shell("logs", "talk"))
+
+
+def test_reload_of_a_faulty_file_changes_nothing(shell: Shell, project: Project) -> None:
+    """One line with file, line and remedy, and an exit code."""
+    write(project, SERVICES.replace('policy="always"', 'policy="allways"'))
+    ended = shell("reload")
+    assert ended.returncode == 5
+    assert "allways" in ended.stderr
+    assert shell.services()["stay"]["phase"] == "started"
+
+
+def test_wait_tells_what_will_not_come(shell: Shell) -> None:
+    """At once, with the reason; or when its time is over."""
+    ended = shell("wait", "fail", "--timeout=30")
+    assert ended.returncode == 5
+    assert "fail will not be ready: fatal" in ended.stderr
+    ended = shell("wait", "stay", "--for=stopped", "--timeout=0.3")
+    assert ended.returncode == 5
+    assert "not stopped within 0.3 s: stay is started" in ended.stderr
+
+
+def test_logs_show_what_a_service_wrote(shell: Shell) -> None:
+    """By name, and all with their names."""
+    wait_until(lambda: shell("logs", "talk").stdout == "a word\n", 10, lambda: shell("logs", "talk"))
+    assert "talk | a word" in shell("logs").stdout
+
+
+def test_events_are_numbered_and_followed(shell: Shell) -> None:
+    """The past, then what happens, without a gap."""
+    past = [json.loads(line) for line in shell("events", "--json", "-n", "1000").stdout.splitlines()]
+    numbers = [event["sequence"] for event in past]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    command = [
+        sys.executable,
+        "-m",
+        "context_bus",
+        "events",
+        "-f",
+        "-n",
+        "1",
+        "--json",
+        "-c",
+        str(shell.file),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follower:
+        assert follower.stdout is not None
+        first = json.loads(follower.stdout.readline())
+        assert shell("stop", "talk").returncode == 0
+        seen = [first]
+        while seen[-1]["data"].get("new") != "stopped":
+            seen.append(json.loads(follower.stdout.readline()))
+        follower.send_signal(signal.SIGINT)
+        assert follower.wait(10) == 130
+    assert [event["sequence"] for event in seen] == list(
+        range(first["sequence"], first["sequence"] + len(seen))
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (("ps", "stray"), 5, "no service 'stray'; did you mean 'stay'?"),
+        (("stop", "stay", "-t", "T2"), 5, "no transaction 'T2'; did you mean 'T1'?"),
+        (("stop",), 2, "name the services, or add --all"),
+        (("scale", "stay"), 2, "'stay' is not SERVICE=COUNT"),
+        (("scale", "stay=0"), 5, "expected 1 to 1000"),
+        (("logs", "nobody"), 5, "no service 'nobody'"),
+        (("start", "nobody"), 5, "service nobody is in neither the command nor the file"),
+    ],
+)
+def test_wrong_input_is_one_line(shell: Shell, args: tuple[str, ...], code: int, words: str) -> None:
+    """What is wrong, and what would be right."""
+    ended = shell(*args)
+    assert ended.returncode == code, ended
+    (line,) = ended.stderr.splitlines()
+    assert words in line
+
+
+def test_without_a_provider_there_is_one_line(project: Project) -> None:
+    """Where it was looked for, and how to start one."""
+    ended = Shell(write(project, SERVICES))("ps")
+    assert ended.returncode == 3
+    (line,) = ended.stderr.splitlines()
+    assert "no context provider listens" in line
