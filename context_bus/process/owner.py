@@ -7,28 +7,25 @@ of them. Orders come from any thread.
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
 
 from context_bus.errors import ProcessError
-from context_bus.kernel.surroundings import Surroundings
 from context_bus.process import tree
+from context_bus.process.asked import Asked, GuardianGone, Wish
 from context_bus.process.child import UNKNOWN, Child
-from context_bus.process.freight import Freight
 from context_bus.process.keeping import connect_to, listen_at
-from context_bus.process.launch import execute, hello, own_streams
+from context_bus.process.launch import execute, hello, shake_hands
+from context_bus.process.line import Line
 from context_bus.process.mark import mark_of
 from context_bus.process.messages import (
     AllGone,
-    Collect,
     Drop,
     End,
     Exited,
@@ -39,14 +36,12 @@ from context_bus.process.messages import (
     Message,
     Order,
     Preload,
-    Refused,
     Start,
     Started,
     Stopped,
     Take,
-    Welcome,
 )
-from context_bus.process.wire import close_all, memory_file, receive, send
+from context_bus.process.wire import close_all, memory_file
 
 _log = logging.getLogger(__name__)
 
@@ -54,59 +49,6 @@ _log = logging.getLogger(__name__)
 ADOPTION = 10.0
 #: Seconds that children may take to follow a guardian that was killed.
 FOLLOWING = 2.0
-
-
-class GuardianGone(ProcessError):
-    """The guardian ended before it could do what it was asked; the next one may."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What child to start.
-
-    Args:
-        name: For messages and logs.
-        argv: Program and arguments; empty for a Python child.
-        freight: What a Python child is to run.
-        surroundings: What it runs in; None is what we run in.
-        streams: Descriptors of its standard streams, by name; those not named are inherited.
-        held: Descriptors that the guardian holds for it, by name.
-        note: For the next owner.
-    """
-
-    name: str
-    argv: tuple[str, ...] = ()
-    freight: Freight | None = None
-    surroundings: Surroundings | None = None
-    streams: Mapping[str, int] = field(default_factory=dict)
-    held: Mapping[str, int] = field(default_factory=dict)
-    note: str = ""
-
-
-@dataclass(slots=True)
-class _Asked:
-    """What waits for an answer of the guardian.
-
-    Args:
-        wishes: Children to come, with our end of their channel.
-        questions: Everything else.
-        last: Number of the last request.
-    """
-
-    wishes: dict[int, tuple[Wish, Connection | None, Future[Child]]] = field(default_factory=dict)
-    questions: dict[int, Future[int | None]] = field(default_factory=dict)
-    last: int = 0
-
-    def next(self) -> int:
-        self.last += 1
-        return self.last
-
-    def fail(self, error: Exception) -> None:
-        futures: list[Future[Child] | Future[int | None]] = [wish[2] for wish in self.wishes.values()]
-        for future in [*futures, *self.questions.values()]:
-            future.set_exception(error)
-        self.wishes.clear()
-        self.questions.clear()
 
 
 class Guardian:
@@ -121,14 +63,12 @@ class Guardian:
 
     def __init__(self, connection: socket.socket, pid: int, *, is_ours: bool, keeps: bool) -> None:
         self.pid = pid
-        self._connection, self._is_ours, self._keeps = connection, is_ours, keeps
+        self._line, self._is_ours, self._keeps = Line(connection, pid), is_ours, keeps
         # One that has ended already has no children.
         self._identity = tree.identify(pid) or tree.Identity(pid, 0)
-        self._sending, self._lock = threading.Lock(), threading.Lock()
         self._is_gone = False
-        self._asked = _Asked()
+        self._asked = Asked()
         self._children: dict[int, Child] = {}
-        self._collected: list[int] = []
         #: Hears the guardian for as long as it lives.
         self.thread = threading.Thread(target=self._listen, name="guardian", daemon=True)
 
@@ -155,7 +95,9 @@ class Guardian:
         else:
             # If it has ended already, whoever needs it will see that.
             with contextlib.suppress(GuardianGone):
-                guardian._order(hello(os.path.abspath(keep) if keep else "", given), list(given.values()))
+                guardian._line.order(
+                    hello(os.path.abspath(keep) if keep else "", given), list(given.values())
+                )
         finally:
             if listener is not None:
                 listener.close()
@@ -174,7 +116,9 @@ class Guardian:
             return None
         connection.settimeout(ADOPTION)
         try:
-            guardian, children = cls._shake_hands(connection, path)
+            welcome, kept = shake_hands(connection, path)
+            guardian = cls(connection, welcome.pid, is_ours=False, keeps=True)
+            children = tuple(guardian._take_over(*one) for one in kept)
         except BaseException as error:
             connection.close()
             if isinstance(error, OSError):
@@ -183,22 +127,6 @@ class Guardian:
         connection.settimeout(None)
         guardian.thread.start()
         return guardian, children
-
-    @classmethod
-    def _shake_hands(cls, connection: socket.socket, path: str) -> tuple[Guardian, tuple[Child, ...]]:
-        streams = own_streams()
-        send(connection, hello("", streams), list(streams.values()))
-        welcome, _ = _expect(connection, path)
-        if isinstance(welcome, Refused):
-            raise ProcessError(f"cannot adopt the processes kept at {path}: {welcome.why}")
-        assert isinstance(welcome, Welcome)
-        guardian = cls(connection, welcome.pid, is_ours=False, keeps=True)
-        children = []
-        for _ in range(welcome.kept):
-            kept, descriptors = _expect(connection, path)
-            assert isinstance(kept, Kept)
-            children.append(guardian._take_over(kept, descriptors))
-        return guardian, tuple(children)
 
     def _take_over(self, kept: Kept, descriptors: list[int]) -> Child:
         if kept.has_channel and not descriptors:
@@ -219,7 +147,7 @@ class Guardian:
 
     def preload(self, modules: Sequence[str]) -> None:
         """Have modules imported before the first Python child is needed."""
-        self._order(Preload(tuple(modules)))
+        self._line.order(Preload(tuple(modules)))
 
     def start(self, wish: Wish) -> Child:
         """Start a child; returns when it has a pid and, if it is a program, has been executed.
@@ -248,24 +176,13 @@ class Guardian:
             raise
 
     def _ask_for(self, wish: Wish, ours: Connection | None, given: list[tuple[str, int]]) -> Future[Child]:
-        future: Future[Child] = Future()
-        with self._lock:
-            number = self._asked.next()
-            self._asked.wishes[number] = (wish, ours, future)
-        order = Start(
-            number,
-            wish.name,
-            wish.argv,
-            wish.surroundings,
-            wish.note,
-            tuple(name for name, _ in given),
-            tuple(wish.held),
-        )
+        number, future = self._asked.wish(wish, ours)
+        names = tuple(name for name, _ in given)
+        order = Start(number, wish.name, wish.argv, wish.surroundings, wish.note, names, tuple(wish.held))
         try:
-            self._order(order, [*(one for _, one in given), *wish.held.values()])
+            self._line.order(order, [*(one for _, one in given), *wish.held.values()])
         except BaseException:
-            with self._lock:
-                self._asked.wishes.pop(number, None)
+            self._asked.withdraw(number)
             if ours is not None:
                 ours.close()
             raise
@@ -282,14 +199,11 @@ class Guardian:
     def drop(self, number: int, name: str) -> None:
         """Hold a descriptor no longer."""
         with contextlib.suppress(GuardianGone):
-            self._order(Drop(number, name))
+            self._line.order(Drop(number, name))
 
     def collect(self, number: int) -> None:
         """Have the guardian forget a child that has ended; does not wait, even for a guardian that hangs."""
-        with self._sending:
-            self._collected.append(number)
-            with contextlib.suppress(BlockingIOError, GuardianGone):
-                self._flush(socket.MSG_DONTWAIT)
+        self._line.collect(number)
 
     def kill_all(self) -> None:
         """Kill all that was started, and all that this started; returns when it is gone.
@@ -302,12 +216,12 @@ class Guardian:
     def shut_down(self) -> None:
         """Kill all that was started, and end the guardian; returns when all is gone."""
         with contextlib.suppress(GuardianGone):
-            self._order(End())
+            self._line.order(End())
         self.thread.join()
 
     def abandon(self) -> None:
         """Let go of the connection in a process that was forked from the owner, and owns nothing."""
-        self._connection.close()
+        self._line.abandon()
 
     @property
     def is_gone(self) -> bool:
@@ -316,98 +230,55 @@ class Guardian:
 
     def fileno(self) -> int:
         """Descriptor of the connection; -1 when there is none."""
-        return self._connection.fileno()
+        return self._line.fileno()
 
     def _question(self, ask: Callable[[int], Order]) -> int | None:
-        future: Future[int | None] = Future()
-        with self._lock:
-            number = self._asked.next()
-            self._asked.questions[number] = future
+        number, future = self._asked.question()
         try:
-            self._order(ask(number))
+            self._line.order(ask(number))
         except BaseException:
-            with self._lock:
-                self._asked.questions.pop(number, None)
+            self._asked.withdraw(number)
             raise
         return future.result()
-
-    def _order(self, order: Order, descriptors: Sequence[int] = ()) -> None:
-        with self._sending:
-            self._flush(0)
-            self._send(order, descriptors)
-
-    def _flush(self, flags: int) -> None:
-        if self._collected:
-            self._send(Collect(tuple(self._collected)), (), flags)
-            self._collected.clear()
-
-    def _send(self, order: Order, descriptors: Sequence[int], flags: int = 0) -> None:
-        try:
-            send(self._connection, order, descriptors, flags)
-        except BlockingIOError:
-            raise
-        except OSError as error:
-            if error.errno in (errno.EPIPE, errno.ECONNRESET, errno.EBADF, errno.ENOTCONN):
-                raise GuardianGone(f"guardian {self.pid} has ended") from error
-            raise ProcessError(f"cannot order guardian {self.pid}: {error.strerror}") from error
 
     # -- news ----------------------------------------------------------------------------------
 
     def _listen(self) -> None:
         try:
-            while (received := self._receive()) is not None:
+            while (received := self._line.receive()) is not None:
                 self._hear(*received)
         finally:  # whatever ends this thread, nobody must wait for it in vain
             self._lose()
-
-    def _receive(self) -> tuple[Message, list[int]] | None:
-        while True:
-            try:
-                return receive(self._connection)
-            except OSError:
-                return None
-            except ProcessError:
-                _log.exception("news of guardian lost: pid=%d", self.pid)
 
     def _hear(self, news: Message, descriptors: list[int]) -> None:
         match news:
             case Started():
                 self._begin(news)
             case Failed(request, why):
-                wish, _, future = self._pop(request)
+                wish, _, future = self._asked.take_wish(request)
                 future.set_exception(ProcessError(f"cannot start {wish.name}: {why}"))
             case Exited(number, code):
                 self._children.pop(number).note_exit(code)
             case Stopped(number, is_stopped):
                 self._children[number].note_stopped(is_stopped)
             case Handed(request):
-                self._answer(request, descriptors.pop() if descriptors else None)
+                self._asked.answer(request, descriptors.pop() if descriptors else None)
             case AllGone(request):
-                self._answer(request, None)
+                self._asked.answer(request, None)
         close_all(descriptors)
 
     def _begin(self, news: Started) -> None:
-        wish, ours, future = self._pop(news.request)
+        wish, ours, future = self._asked.take_wish(news.request)
         identity = tree.Identity(news.pid, news.ticks)
         mark = mark_of(self._identity, news.child)
         child = Child(wish.name, identity, ours, self, news.child, mark, wish.note, tuple(wish.held))
         self._children[news.child] = child
         future.set_result(child)
 
-    def _pop(self, request: int) -> tuple[Wish, Connection | None, Future[Child]]:
-        with self._lock:
-            return self._asked.wishes.pop(request)
-
-    def _answer(self, request: int, answer: int | None) -> None:
-        with self._lock:
-            future = self._asked.questions.pop(request)
-        future.set_result(answer)
-
     def _lose(self) -> None:
         """The guardian has ended: let nothing of it live on, then tell everybody who waits."""
         self._is_gone = True
-        with self._sending:
-            self._connection.close()
+        self._line.close()
         living = [child.identity for child in self._children.values()]
         for identity in living:  # the kernel has done so already, but for programs that change their user
             tree.send_signal(identity, signal.SIGKILL)
@@ -418,15 +289,7 @@ class Guardian:
                 os.waitpid(self.pid, 0)
         else:
             tree.wait_gone([self._identity], FOLLOWING)
-        with self._lock:
-            self._asked.fail(GuardianGone(f"guardian {self.pid} has ended"))
+        self._asked.fail(GuardianGone(f"guardian {self.pid} has ended"))
         for child in self._children.values():
             child.note_exit(UNKNOWN)
         self._children.clear()
-
-
-def _expect(connection: socket.socket, path: str) -> tuple[Message, list[int]]:
-    received = receive(connection)
-    if received is None:
-        raise ProcessError(f"the guardian at {path} ended before it answered; try again")
-    return received

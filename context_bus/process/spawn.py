@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 from context_bus.errors import ProcessError
 from context_bus.kernel.surroundings import Surroundings
+from context_bus.process.asked import GuardianGone, Wish
 from context_bus.process.child import Child
 from context_bus.process.freight import Target, pack
-from context_bus.process.owner import Guardian, GuardianGone, Wish
+from context_bus.process.owner import Guardian
 
 #: How often a child is started anew because its guardian was killed meanwhile.
 _ATTEMPTS = 3
