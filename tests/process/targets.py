@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from multiprocessing.connection import Connection
@@ -92,12 +91,12 @@ def breed(channel: Connection) -> int:
     return stay(channel)
 
 
-def breed_restless(channel: Connection, count: int) -> int:
+def breed_restless(channel: Connection, script: str, count: int) -> int:
     """Have daemons that do nothing but execute themselves again and again; tell their pids, then stay."""
-    with tempfile.NamedTemporaryFile("w", suffix=".sh", delete=False) as script:
-        script.write('#!/bin/sh\nexec "$0"\n')
-    os.chmod(script.name, 0o700)
-    pids = [subprocess.Popen([script.name], start_new_session=True).pid for _ in range(count)]
+    with open(script, "w") as file:
+        file.write('#!/bin/sh\nexec "$0"\n')
+    os.chmod(script, 0o700)
+    pids = [subprocess.Popen([script], start_new_session=True).pid for _ in range(count)]
     channel.send(pids)
     return stay(channel)
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from functools import partial
+from pathlib import Path
 
 from context_bus.process import tree
 from context_bus.process.child import Child
@@ -101,9 +102,9 @@ def test_what_a_killed_child_leaves_is_swept(start: Start) -> None:
     wait_until(lambda: all(map(_gone, pids)), 5, lambda: [pid for pid in pids if not _gone(pid)])
 
 
-def test_daemons_are_swept_at_the_very_moment_they_are_executed(start: Start) -> None:
+def test_daemons_are_swept_at_the_very_moment_they_are_executed(start: Start, tmp_path: Path) -> None:
     """A program that is just being put in place has no environment for a moment; these do nothing else."""
-    child = start(targets.breed_restless, 20)
+    child = start(targets.breed_restless, str(tmp_path / "restless"), 20)
     pids = child.channel.recv()
     _ready(child)
     os.kill(child.pid, signal.SIGKILL)
