@@ -112,8 +112,8 @@ def choose_transaction(found: Services, name: str) -> Transaction:
     names = ", ".join(known)
     if name:
         near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise CommandRejected(f"no transaction '{name}'{hint} known: {names}")
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise CommandRejected(f"no transaction '{name}'; {hint}known: {names}")
     if len(known) > 1:
         raise CommandRejected(f"which transaction? add -t ID; this provider knows: {names}")
     return next(iter(known.values()))

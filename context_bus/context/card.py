@@ -25,7 +25,6 @@ class Card(msgspec.Struct, frozen=True):
         publish_to: Endpoint where clients publish.
         listen_on: Endpoint where clients listen.
         context_id: Its context id.
-        file_mtime_ns: Age of the context file that it read; a younger one may name other endpoints.
     """
 
     pid: int
@@ -33,7 +32,6 @@ class Card(msgspec.Struct, frozen=True):
     publish_to: str
     listen_on: str
     context_id: str
-    file_mtime_ns: int
 
 
 def card_file(place: Place) -> Path:
@@ -44,9 +42,8 @@ def card_file(place: Place) -> Path:
 def leave_card(place: Place, conf: ContextConf, ticks: int) -> None:
     """Leave the card of this process; a full disk leaves none, which is no more than a hint missing."""
     with contextlib.suppress(OSError):
-        mtime = os.stat(conf.file).st_mtime_ns
         ends = (conf.backend_endpoint, conf.front_end_endpoint)
-        card = Card(os.getpid(), ticks, *ends, conf.context_id, mtime)
+        card = Card(os.getpid(), ticks, *ends, conf.context_id)
         file = card_file(place)
         draft = file.with_suffix(".new")
         draft.write_bytes(msgspec.json.encode(card))

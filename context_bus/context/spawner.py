@@ -33,8 +33,8 @@ class Spawner:
                 self._probes.end(event.key, event.incarnation)
             post(event)
 
-        # Making a process waits for the guardian; one at a time, beside the loop.
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="spawner")
+        # Making a process waits for the guardian, so it happens beside the loop, a few at a time.
+        self._pool = ThreadPoolExecutor(4, thread_name_prefix="spawner")
         self._processes = Processes(site, told, self._pool, outputs, self._probes)
         self._carriers = Carriers(site, told, self._pool)
         self._threads: set[tuple[Key, int]] = set()

@@ -207,7 +207,7 @@ def test_events_are_numbered_and_followed(shell: Shell) -> None:
     ("args", "code", "words"),
     [
         (("ps", "stray"), 5, "no service 'stray'; did you mean 'stay'?"),
-        (("stop", "stay", "-t", "T2"), 5, "no transaction 'T2'; did you mean 'T1'?"),
+        (("stop", "stay", "-t", "T2"), 5, "no transaction 'T2'; known: T1"),
         (("stop",), 2, "name the services, or add --all"),
         (("scale", "stay"), 2, "'stay' is not SERVICE=COUNT"),
         (("scale", "stay=0"), 5, "expected 1 to 1000"),
