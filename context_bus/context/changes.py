@@ -42,6 +42,7 @@ class Changes:
     def __init__(self, table: Table, steps: Steps, wishes: Wishes, stops: Stops, jobs: Jobs) -> None:
         self._table, self._steps, self._wishes = table, steps, wishes
         self._stops, self._jobs = stops, jobs
+        self._removed: list[Member] = []
 
     # -- instances -----------------------------------------------------------------------------
 
@@ -172,8 +173,11 @@ class Changes:
 
     def forget_removed(self, put: Callable[[Instruction], None]) -> None:
         """Forget those that were removed and have ended."""
-        for member in self._table.members():
-            if member.is_removed and member.state in DOWN and not member.waiting:
+        for member in list(self._removed):
+            if member.is_removed and (member.state not in DOWN or member.waiting):
+                continue
+            self._removed.remove(member)
+            if member.is_removed:
                 self._table.forget(member.key)
                 put(Forget(member.key))
 
@@ -190,4 +194,5 @@ class Changes:
     def _remove(self, members: list[Member], now: float, job: Job) -> None:
         for member in members:
             member.is_removed = True
+        self._removed += [member for member in members if member not in self._removed]
         self._stops.stop(members, now, job)

@@ -35,6 +35,8 @@ class Gates:
 
     def __init__(self, steps: Steps, table: Table, wall: Callable[[float], float]) -> None:
         self._steps, self._table, self._wall = steps, table, wall
+        #: Those that were told to wait and may do so still; few, where there are many.
+        self._waiting: dict[Key, Member] = {}
 
     def launch(self, member: Member, now: float, run: bool, cause: Cause | None, announce: bool) -> None:
         """Start a process for a service, or let it wait."""
@@ -53,9 +55,12 @@ class Gates:
 
     def release(self, now: float, failed: Failed) -> None:
         """Start whoever waited for what has happened meanwhile; fail whoever waits in vain."""
-        for member in self._table.members():
+        for key, member in list(self._waiting.items()):
+            if member.state is not State.WAITING:
+                del self._waiting[key]
+                continue
             waits_for_others = member.relaunch is not None and Timer.SCHEDULE not in member.deadlines
-            if member.state is not State.WAITING or not waits_for_others:
+            if not waits_for_others:
                 continue
             if reason := self._in_vain(member):
                 self._steps.change(member, "block", reason)
@@ -96,6 +101,7 @@ class Gates:
 
     def _hold(self, member: Member, relaunch: Relaunch | None, reason: str) -> None:
         member.relaunch = relaunch
+        self._waiting[member.key] = member
         if member.state is not State.WAITING:
             member.reason = reason
             self._steps.change(member, "hold", reason)
