@@ -16,6 +16,7 @@ from context_bus.context.engine import Engine
 from context_bus.context.errands import Errands
 from context_bus.context.eventlog import EventLog
 from context_bus.context.events import DeadlineReached, Event, FileRead
+from context_bus.context.forecast import refuse_faults
 from context_bus.context.forwarding import ForwarderKeeper
 from context_bus.context.instructions import (
     Broadcast,
@@ -70,6 +71,13 @@ class Calls:
     leave_now: Callable[[str], None]
     watch_code: Callable[[SpawnChild], None]
     file_read: Callable[[ContextConf], None]
+
+
+def _read_and_look(file: str) -> ContextConf:
+    """Read a context file, and refuse what cannot work on this machine."""
+    conf = read_context(file)
+    refuse_faults(conf)
+    return conf
 
 
 class Acting:
@@ -209,7 +217,7 @@ class Acting:
     async def _read_file(self, order: ReadFile) -> None:
         file = self._engine.table.conf.file
         try:
-            conf = await asyncio.to_thread(read_context, file)
+            conf = await asyncio.to_thread(_read_and_look, file)
         except ConfigurationError as error:
             self._calls.show(FileReloaded(file, str(error)))
             self._calls.post(FileRead(order.reply, order.dry_run, None, str(error)))

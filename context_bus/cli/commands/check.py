@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     #: Looks at one service of a context on this machine, and tells what will not work here.
     Look = Callable[[ContextConf, TaskServiceConf], Iterable[Fault]]
 
-#: What is looked at besides the file itself: users, programs, limits. Each gives further faults of a service.
-LOOKS: tuple[Look, ...] = ()
-
 #: Exit code if any file has a fault: that of a configuration error.
 EXIT_FAULTS = 2
 
@@ -33,7 +30,8 @@ def command(context: click.Context, files: tuple[str, ...], as_json: bool) -> No
     """Check context files and service lists without starting anything.
 
     Prints one line for every fault and warning, with file and line, and what a usable file defines: the
-    order of starts, how each service is kept, when schedules come due.
+    order of starts, how each service is kept, when schedules come due. What this machine lacks (a user, a
+    program, a limit) is a fault, too.
     Exits with 2 if any file has a fault.
 
     \b
@@ -42,9 +40,10 @@ def command(context: click.Context, files: tuple[str, ...], as_json: bool) -> No
       context-bus check --json Conf/*.xml
     """
     from context_bus.config.check import check_file
+    from context_bus.context.forecast import machine_faults
 
     now = time.time()
-    reports = [look_further(check_file(file, now=now), LOOKS) for file in files]
+    reports = [look_further(check_file(file, now=now), [machine_faults]) for file in files]
     if as_json:
         click.echo(json.dumps([_document(report) for report in reports], indent=2))
     else:

@@ -107,6 +107,7 @@ def command(
 
     from context_bus.cli.logs import LogSettings, configure
     from context_bus.config.load import read_context
+    from context_bus.context.forecast import refuse_faults
     from context_bus.context.journal import Keep
     from context_bus.context.provider import Provider
     from context_bus.kernel.ids import new_transaction
@@ -115,6 +116,7 @@ def command(
     logs = LogSettings(log_level, str(Path(log_file).absolute()) if log_file else "", as_json)
     configure(logs)
     conf = read_context(file)
+    refuse_faults(conf)
     if insecure:
         remark("warning: --insecure: whoever reaches these ports can run code here")
     provider = Provider(
