@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.context.live import context, live
 from tests.e2e.supervised import changes, run, shell, state_letter
 
 #: Restarts without a wait worth mentioning, and two of them at most.
-FAST = {"delay": 0.01, "max_delay": 0.01, "max_restarts": 2, "window": 60.0}
+FAST = Restart(delay=0.01, max_delay=0.01, max_restarts=2, window=60.0)
 
 
 @pytest.mark.parametrize("policy", [RestartWhen.ON_FAILURE, RestartWhen.ALWAYS])
@@ -25,7 +26,7 @@ def test_a_program_that_fails_to_boot_is_fatal_after_its_restarts(
     """Three runs, not one more; the reason tells the exit code."""
 
     async def work() -> None:
-        conf = context(tmp_path, shell("a", "echo >> runs; exit 7", restart=Restart(policy, **FAST)))
+        conf = context(tmp_path, shell("a", "echo >> runs; exit 7", restart=replace(FAST, policy=policy)))
         async with live(conf) as here:
             here.send("start")
             fatal = await here.state("a", State.FATAL)
@@ -53,7 +54,9 @@ def test_a_killed_program_is_replaced_and_a_stopped_one_is_not(tmp_path: Path) -
     """What dies comes back with another pid; what was told to stop stays so."""
 
     async def work() -> None:
-        conf = context(tmp_path, shell("a", "exec sleep 1000", restart=Restart(RestartWhen.ALWAYS, **FAST)))
+        conf = context(
+            tmp_path, shell("a", "exec sleep 1000", restart=replace(FAST, policy=RestartWhen.ALWAYS))
+        )
         async with live(conf) as here:
             first = (await here.command("start")).services[0].pid
             assert first is not None
