@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections import deque
@@ -48,6 +49,8 @@ from context_bus.context.table import Table
 from context_bus.context.trace import FileReloaded, ProviderEvent, ServiceChanged
 from context_bus.errors import ConfigurationError
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Hands:
@@ -92,7 +95,8 @@ class Acting:
         self._engine, self._voice, self._spawner = hands.engine, hands.voice, hands.spawner
         self._journal, self._log, self._logs = hands.journal, hands.log, hands.logs
         self._forwarder, self._calls = hands.forwarder, calls
-        self._answers: deque[SendAnswer] = deque()
+        #: What waits until it is safe that it is done, in order.
+        self._waiting: deque[Callable[[], None]] = deque()
         self._errands = Errands()
         self._began = time.time()
 
@@ -109,6 +113,17 @@ class Acting:
             case SetTimer(key, number, timer, at):
                 loop = asyncio.get_running_loop()
                 loop.call_at(at, self._calls.post, DeadlineReached(key, number, timer))
+            case SpawnChild() | TellService() | EndChild() | ProbeReadiness() | WatchLife():
+                self._when_safe(lambda: self._act(instruction))
+            case ReadFile():
+                self._errands.start(self._read_file(instruction))
+            case Finish(reason):
+                self._calls.leave_now(reason)
+            case _:
+                self._say(instruction)
+
+    def _act(self, instruction: Instruction) -> None:
+        match instruction:
             case SpawnChild():
                 self._calls.watch_code(instruction)
                 self._spawner.spawn(instruction)
@@ -120,12 +135,6 @@ class Acting:
                 self._spawner.seek(instruction)
             case WatchLife():
                 self._spawner.watch(instruction)
-            case ReadFile():
-                self._errands.start(self._read_file(instruction))
-            case Finish(reason):
-                self._calls.leave_now(reason)
-            case _:
-                self._say(instruction)
 
     def _say(self, instruction: Instruction) -> None:
         match instruction:
@@ -136,7 +145,7 @@ class Acting:
             case PublishReport():
                 self._voice.report(instruction)
             case SendAnswer():
-                self._answer(instruction)
+                self._when_safe(lambda: self._voice.answer(instruction))
             case SendRecord():
                 self._voice.record(instruction)
             case SendServices(reply):
@@ -145,8 +154,8 @@ class Acting:
                 self._voice.reply("reply_events", reply, self._log.after(after, limit))
 
     async def finish(self) -> None:
-        """Say what was waiting to be said."""
-        self.say_all()
+        """Do what was waiting to be done."""
+        self.do_all()
         await self._errands.finish()
 
     # -- remembering ---------------------------------------------------------------------------
@@ -163,23 +172,30 @@ class Acting:
                 self._journal.ready(event.key, member.incarnation)
         self._calls.show(event)
 
-    def _answer(self, answer: SendAnswer) -> None:
-        """Answer when what is answered is safe; if nothing can be made safe now, at once."""
-        self._answers.append(answer)
+    def _when_safe(self, act: Callable[[], None]) -> None:
+        """Act when what is done, or answered, would be remembered; if nothing can be, at once.
+
+        A service that was started and forgotten would be lost with this provider, and an outcome that
+        was told would not be true of the next one.
+        """
+        self._waiting.append(act)
         if self._journal is None or self._journal.is_troubled:
-            self.say_all()
+            self.do_all()
         else:
-            self._journal.when_durable(self._say_next)
+            self._journal.when_durable(self._do_next)
 
-    def _say_next(self) -> None:
-        # Calls may overtake each other on their way into the loop, the answers must not.
-        if self._answers:
-            self._voice.answer(self._answers.popleft())
+    def _do_next(self) -> None:
+        # Calls may overtake each other on their way into the loop, what is done must not.
+        if self._waiting:
+            try:
+                self._waiting.popleft()()
+            except Exception:  # noqa: BLE001  # one that fails must not take the rest along
+                _log.exception("not carried out")
 
-    def say_all(self) -> None:
-        """Answer whoever waits, safe or not."""
-        while self._answers:
-            self._say_next()
+    def do_all(self) -> None:
+        """Do what waits, safe or not."""
+        while self._waiting:
+            self._do_next()
 
     # -- replies -------------------------------------------------------------------------------
 

@@ -94,8 +94,8 @@ class Journal:
         self._me = tree.identify(os.getpid()) or tree.Identity(os.getpid(), 0)
         self._boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
-    def lock(self) -> None:
-        """Become the only provider of this state.
+    def begin(self) -> None:
+        """Become the only provider of this state, and begin to open its store, in the running loop.
 
         Raises:
             StoreLocked: There is one already.
@@ -103,6 +103,11 @@ class Journal:
         """
         prepare(self._keep.place)
         self._lock = take(self._keep.place)
+        address = address_of(self._keep.place, self._keep.url)
+        run = Run(self._me.pid, self._me.ticks, self._boot_id, time.time())
+        listeners = Listeners(trouble=self._troubled, recovered=self._recovered)
+        self._recorder = Recorder(address, run, listeners)
+        self._recorder.start()
 
     async def open(self, adoption: Adoption | None = None) -> tuple[Resumed | None, int]:
         """Open the store, and end what an earlier provider could not.
@@ -116,14 +121,7 @@ class Journal:
         Raises:
             StoreError: The store cannot be used.
         """
-        address = address_of(self._keep.place, self._keep.url)
-        run = Run(self._me.pid, self._me.ticks, self._boot_id, time.time())
-        listeners = Listeners(
-            trouble=self._troubled,
-            recovered=self._recovered,
-        )
-        self._recorder = Recorder(address, run, listeners)
-        self._recorder.start()
+        assert self._recorder is not None
         found = await self._recorder.opened()
         self._run = found.run
         adopted = adoption.services if adoption is not None else {}

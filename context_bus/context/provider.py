@@ -158,7 +158,7 @@ class Provider:
                 self._signals.watch(stack)
             if self._journal is not None:
                 stack.push_async_callback(self._close_journal)
-                self._journal.lock()
+                self._journal.begin()
             Provider._running += 1
             stack.push_async_callback(self._release_guardian)
             await self._heritage.find_guardian(self._preload)
@@ -231,7 +231,8 @@ class Provider:
         )
         if resumed is not None:
             self._show(_told(resumed))
-            self._inbox.append(resumed)
+            # Before what has become of adopted processes meanwhile.
+            self._inbox.appendleft(resumed)
         elif self._transaction:
             self._inbox.append(CommandReceived("start", self._transaction, conf.context_id))
         self._decide()
@@ -275,7 +276,7 @@ class Provider:
     def _show(self, event: ProviderEvent) -> None:
         self._log.add(event)
         if isinstance(event, StoreTroubled) and self._acting is not None:
-            self._acting.say_all()
+            self._acting.do_all()
         try:
             self._on_event(event)
         except Exception:  # noqa: BLE001  # the border to a hook

@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from context_bus.testing.wait import wait_until
 from tests.e2e.project import Project
+from tests.e2e.shells import Shell, write
 
 #: A program that stays, one that says a word, and one that fails for ever.
 SERVICES = """
@@ -30,45 +30,6 @@ SERVICES = """
     <supervision><restart policy="on_failure" max_restarts="1"/></supervision>
   </TaskService>
 """
-
-
-class Shell:
-    """Calls ``context-bus`` for one provider."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def __call__(self, *args: str, timeout: float = 40.0) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "context_bus", *args, "-c", str(self.file)],
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-
-    def json(self, *args: str) -> object:
-        ended = self(*args, "--json")
-        assert ended.returncode == 0, ended
-        return json.loads(ended.stdout)
-
-    def services(self) -> dict[str, dict[str, object]]:
-        found = self.json("ps")
-        assert isinstance(found, dict)
-        return {each["service_id"]: each for each in found["services"]}
-
-
-def write(project: Project, services: str) -> Path:
-    """A context file of these services on the project's ports."""
-    file = project.directory / "Context-Touch.xml"
-    file.write_text(
-        "<Context>"
-        f"<FrontEndEndpoint>{project.listen_on}</FrontEndEndpoint>"
-        f"<BackendEndpoint>{project.publish_to}</BackendEndpoint>"
-        f"<FrontBind>{project.publish_to}</FrontBind><BackendBind>{project.listen_on}</BackendBind>"
-        f"<TaskLogName>Touch</TaskLogName>{services}</Context>"
-    )
-    return file
 
 
 @pytest.fixture

@@ -1,0 +1,116 @@
+"""A provider of programs for tests: its file, its process, and a shell to command it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from context_bus.testing.wait import wait_until
+from tests.e2e import procs
+from tests.e2e.project import Project
+
+
+class Shell:
+    """Calls ``context-bus`` for one provider."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __call__(self, *args: str, timeout: float = 40.0) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "context_bus", *args, "-c", str(self.file)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def json(self, *args: str) -> object:
+        ended = self(*args, "--json")
+        assert ended.returncode == 0, ended
+        return json.loads(ended.stdout)
+
+    def services(self) -> dict[str, dict[str, object]]:
+        """Every service by its id; none while there is no provider."""
+        ended = self("ps", "--json")
+        if ended.returncode:
+            return {}
+        return {each["service_id"]: each for each in json.loads(ended.stdout)["services"]}
+
+    def until(self, service_id: str, phase: str, deadline: float = 30.0) -> dict[str, object]:
+        """Wait until a service is in a state; returns how it is then."""
+        found = wait_until(
+            lambda: (each := self.services().get(service_id)) and each["phase"] == phase and each,
+            deadline,
+            lambda: f"{service_id} to be {phase}: {self('ps').stdout}",
+        )
+        assert isinstance(found, dict)
+        return found
+
+    def started_again(self, service_id: str, times: int) -> dict[str, object]:
+        """Wait until a service has had so many processes; returns how it is then."""
+        found = wait_until(
+            lambda: (each := self.services().get(service_id, {})).get("starts") == times and each,
+            30,
+            lambda: f"{times} starts of {service_id}: {self('ps').stdout}",
+        )
+        assert isinstance(found, dict)
+        return found
+
+
+def write(project: Project, services: str) -> Path:
+    """A context file of these services on the project's ports."""
+    file = project.directory / "Context-Supervised.xml"
+    file.write_text(
+        "<Context>"
+        f"<FrontEndEndpoint>{project.listen_on}</FrontEndEndpoint>"
+        f"<BackendEndpoint>{project.publish_to}</BackendEndpoint>"
+        f"<FrontBind>{project.publish_to}</FrontBind><BackendBind>{project.listen_on}</BackendBind>"
+        f"<TaskLogName>Supervised</TaskLogName>{services}</Context>"
+    )
+    return file
+
+
+class Supervised:
+    """``context-bus service-context`` as a process; whatever it leaves is killed at the end.
+
+    Args:
+        file: The context file.
+        mark: By which all that it starts is known.
+    """
+
+    def __init__(self, file: Path, mark: str) -> None:
+        self.shell, self.mark = Shell(file), mark
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start a provider, after the one before has ended."""
+        if self.process is not None:
+            self.process.wait(20)
+        command = [sys.executable, "-m", "context_bus", "service-context", str(self.shell.file), "--quiet"]
+        self.process = subprocess.Popen(
+            [*command, *options], env=os.environ | {procs.MARK: self.mark}, stdin=subprocess.DEVNULL
+        )
+        return self.process
+
+    def kill(self) -> None:
+        """Kill it with -9."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+
+    def end(self) -> None:
+        """End it in order, if it runs."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(20)
+
+    def clean_up(self) -> None:
+        """Kill what a failed test left."""
+        self.end()
+        for pid in procs.marked(self.mark):
+            os.kill(pid, signal.SIGKILL)
