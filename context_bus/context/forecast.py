@@ -32,6 +32,8 @@ def machine_faults(conf: ContextConf, service: TaskServiceConf) -> Iterator[Faul
     is_program = service.service_type is ServiceType.COMMAND
     own = kept.surroundings
     surroundings = replace(own, cwd=str(home / own.cwd)) if own.cwd or is_program else own
+    if kept.requires and own.cwd and not (home / own.cwd).exists():
+        surroundings = replace(own, cwd="")  # what it requires may make it
     yield from _faults(conf, service, "command" if is_program else "process", service.command, surroundings)
     probes = {"readiness": kept.readiness.probe, "liveness": kept.liveness.probe if kept.liveness else None}
     for name, probe in probes.items():

@@ -106,7 +106,7 @@ def test_completion_lists_commands() -> None:
     }
     command = [str(Path(sys.executable).with_name("context-bus"))]
     ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert ended.stdout.split() == ["plain,convert", "plain,conf-command"]
+    assert ended.stdout.split() == ["plain,convert", "plain,context", "plain,conf-command"]
 
 
 def test_tool_shows_the_name_it_was_called_by(tmp_path: Path) -> None:

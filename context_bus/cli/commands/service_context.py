@@ -106,8 +106,6 @@ def command(
     import asyncio
 
     from context_bus.cli.logs import LogSettings, configure
-    from context_bus.config.load import read_context
-    from context_bus.context.forecast import refuse_faults
     from context_bus.context.journal import Keep
     from context_bus.context.provider import Provider
     from context_bus.kernel.ids import new_transaction
@@ -115,8 +113,7 @@ def command(
 
     logs = LogSettings(log_level, str(Path(log_file).absolute()) if log_file else "", as_json)
     configure(logs)
-    conf = read_context(file)
-    refuse_faults(conf)
+    conf = _usable(file)
     if insecure:
         remark("warning: --insecure: whoever reaches these ports can run code here")
     provider = Provider(
@@ -132,6 +129,16 @@ def command(
         terminal=None if quiet or as_json else sys.stdout.fileno(),
     )
     return EXIT_CODES.get(asyncio.run(provider.run()), 0)
+
+
+def _usable(file: Path) -> ContextConf:
+    """Read the context file, and refuse what cannot work, here or anywhere."""
+    from context_bus.config.load import read_context
+    from context_bus.context.forecast import refuse_faults
+
+    conf = read_context(file)
+    refuse_faults(conf)
+    return conf
 
 
 def _view(conf: ContextConf, *, quiet: bool, as_json: bool) -> Callable[[ProviderEvent], None]:
