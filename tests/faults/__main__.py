@@ -1,0 +1,61 @@
+"""``python -m tests.faults``: inject faults for as long as wanted, and print what came of them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import statistics
+import sys
+from pathlib import Path
+
+from tests.faults.faults import FAMILIES
+from tests.faults.findings import Kind, Tally
+from tests.faults.rounds import play
+
+
+def table(tally: Tally) -> str:
+    """The result as a Markdown table, with the measured times below."""
+    lines = [f"| fault | injected | {' | '.join(Kind)} |", f"|---|{'---:|' * (1 + len(Kind))}"]
+    for name in sorted({*tally.injected, *tally.found}):
+        counts = tally.found.get(name, {})
+        cells = " | ".join(str(counts.get(kind, 0)) for kind in Kind)
+        lines.append(f"| {name} | {tally.injected[name] or '-'} | {cells} |")
+    lines.append(f"\n{tally.injected.total()} faults, {len(tally.details)} lines of findings")
+    for what, times in tally.seconds.items():
+        median, most = statistics.median(times) * 1000, max(times) * 1000
+        lines.append(f"{what}: median {median:.0f} ms, most {most:.0f} ms of {len(times)}")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Run rounds; the exit code is 1 if anything was wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10, help="how many, of 12 faults each")
+    parser.add_argument("--seed", default="", help="decides everything; generated if left out")
+    parser.add_argument("--round", type=int, help="replay only this one")
+    parser.add_argument("--family", choices=sorted(FAMILIES), default="", help="only these faults")
+    parser.add_argument("--json", type=Path, help="also write the result here")
+    options = parser.parse_args()
+    seed = options.seed or secrets.token_hex(4)
+    tally = Tally()
+    numbers = range(options.rounds) if options.round is None else [options.round]
+    try:
+        for number in numbers:
+            try:
+                play(seed, number, options.family, tally)
+            except AssertionError as error:
+                tally.details.append(f"seed {seed} round {number}: {error}")
+            print(f"round {number}: {tally.injected.total()} faults", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        pass
+    print(f"seed {seed}\n\n{table(tally)}")
+    print("\n".join(tally.details), file=sys.stderr)
+    if options.json:
+        result = {"seed": seed, "injected": tally.injected, "found": tally.found, "details": tally.details}
+        options.json.write_text(json.dumps(result | {"seconds": tally.seconds}, indent=2))
+    return 0 if tally.is_clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""What was found wrong, by kind, and how the kinds are counted. Knows nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """Columns of the table."""
+
+    ORPHAN = "orphans"  # a process that nobody is to have
+    ZOMBIE = "zombies"  # a child that was not reaped for a second
+    DOUBLED = "doubled"  # a second process of one instance
+    LEAK = "leaks"  # a port, socket file or descriptor that nobody needs any more
+    RECORD = "records"  # a row of the store that is missing, twice, without end, or not as commanded
+    STATE = "states"  # a service that is not what its policy and the commands make of it
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong."""
+
+    kind: Kind
+    what: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run comes to.
+
+    Args:
+        injected: How often each fault was injected.
+        found: What was found after each fault, by kind.
+        details: Where and what, one line each.
+        seconds: Measured times by what was measured.
+    """
+
+    injected: Counter[str] = field(default_factory=Counter)
+    found: dict[str, Counter[Kind]] = field(default_factory=dict)
+    details: list[str] = field(default_factory=list)
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def note(self, fault: str, where: str, findings: list[Finding]) -> None:
+        """Count what was found after a fault."""
+        self.found.setdefault(fault, Counter()).update(finding.kind for finding in findings)
+        self.details += [f"{where} {fault}: {finding.kind}: {finding.what}" for finding in findings]
+
+    def took(self, what: str, seconds: float) -> None:
+        """Keep a measured time."""
+        self.seconds.setdefault(what, []).append(seconds)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing at all was wrong."""
+        return not self.details
