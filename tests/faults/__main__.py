@@ -7,6 +7,7 @@ import json
 import secrets
 import statistics
 import sys
+import time
 from pathlib import Path
 
 from tests.faults.faults import FAMILIES
@@ -32,16 +33,19 @@ def main() -> int:
     """Run rounds; the exit code is 1 if anything was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--rounds", type=int, default=10, help="how many, of 12 faults each")
+    parser.add_argument("--seconds", type=float, default=1e9, help="begin no round after so many")
     parser.add_argument("--seed", default="", help="decides everything; generated if left out")
     parser.add_argument("--round", type=int, help="replay only this one")
     parser.add_argument("--family", choices=sorted(FAMILIES), default="", help="only these faults")
     parser.add_argument("--json", type=Path, help="also write the result here")
     options = parser.parse_args()
     seed = options.seed or secrets.token_hex(4)
-    tally = Tally()
+    tally, began = Tally(), time.monotonic()
     numbers = range(options.rounds) if options.round is None else [options.round]
     try:
         for number in numbers:
+            if time.monotonic() - began > options.seconds:
+                break
             try:
                 play(seed, number, options.family, tally)
             except AssertionError as error:

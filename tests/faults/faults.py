@@ -8,9 +8,11 @@ import random
 import signal
 import sqlite3
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from tests.faults import looks
 from tests.faults.actors import ACTORS, BEAT, ENDING
+from tests.faults.events import Event
 from tests.faults.findings import Finding, Kind, Tally
 from tests.faults.judge import Judge
 from tests.faults.subject import Cast, Subject
@@ -129,7 +131,8 @@ class Hand:
         for number, is_frozen in ((signal.SIGSTOP, True), (signal.SIGCONT, False)):
             since = events.now
             os.kill(pid, number)
-            if events.wait(lambda event: event.get("is_frozen") is is_frozen, since, 5.0) is None:
+            shown = partial(_is_shown, is_frozen=is_frozen)
+            if events.wait(shown, since, 5.0) is None:
                 found.append(Finding(Kind.STATE, f"{number.name} of {pid} is not shown"))
         return found
 
@@ -173,6 +176,10 @@ class Hand:
             found = self.judge.settle()
             connection.rollback()
         return found
+
+
+def _is_shown(event: Event, *, is_frozen: bool) -> bool:
+    return event.get("is_frozen") is is_frozen
 
 
 def _kill(pid: int) -> None:

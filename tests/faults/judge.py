@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 
 from context_bus.testing.wait import wait_until
 from tests.faults import looks
@@ -93,9 +92,20 @@ class Judge:
 
     # -- records -------------------------------------------------------------------------------
 
+    def remembered(self) -> None:
+        """Wait until the first start is in the store; until then a kill may lose it."""
+
+        def is_there() -> bool:
+            return self._subject.store.exists() and not self.wishes()
+
+        wait_until(is_there, SETTLING, "the store remembers what was started")
+
     def wishes(self) -> list[Finding]:
-        """After a kill: whether the store wants what was commanded."""
-        rows = dict(self._query("select service_id, wanted from services"))
+        """Whether the store wants what was commanded."""
+        try:
+            rows = dict(self._query("select service_id, wanted from services"))
+        except sqlite3.OperationalError as error:
+            return [Finding(Kind.RECORD, f"the store cannot be read: {error}")]
         return [
             Finding(Kind.RECORD, f"{name} is recorded as {rows.get(name)!r}, wanted: {wanted}")
             for name, wanted in self.wanted.items()
@@ -115,11 +125,5 @@ class Judge:
         return found
 
     def _query(self, statement: str) -> list[tuple[object, ...]]:
-        deadline = time.monotonic() + 5.0
-        while True:
-            try:
-                with contextlib.closing(sqlite3.connect(self._subject.store, timeout=5.0)) as connection:
-                    return connection.execute(statement).fetchall()
-            except sqlite3.OperationalError:
-                if time.monotonic() > deadline:
-                    raise
+        with contextlib.closing(sqlite3.connect(self._subject.store, timeout=5.0)) as connection:
+            return connection.execute(statement).fetchall()

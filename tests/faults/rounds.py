@@ -35,6 +35,7 @@ def play(seed: str, number: int, family: str, tally: Tally, faults: int = IN_ROU
             judge = Judge(subject)
             hand = Hand(subject, judge, rng, tally)
             tally.note("start", where, judge.settle())
+            judge.remembered()
             for _ in range(faults):
                 name = rng.choice(choice)
                 tally.injected[name] += 1
