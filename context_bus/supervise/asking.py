@@ -6,8 +6,10 @@ Every function returns why there was no good answer, in words, or nothing if the
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import os
+import re
 import socket
 import ssl
 from dataclasses import dataclass
@@ -19,7 +21,8 @@ from context_bus.config.address import parse_port
 HEAD_LIMIT = 64 * 1024
 #: Status from which on an answer is a refusal; a redirect is an answer.
 FIRST_BAD_STATUS = 400
-#: What an own name of this machine is looked up as: without the resolver, which takes a thread and may hang.
+_STATUS = re.compile(rb"[1-9][0-9]{2}")
+#: What the own name of this machine means: known without the resolver, which takes a thread and may hang.
 _LOCALHOST = ("127.0.0.1", "::1")
 
 
@@ -63,9 +66,10 @@ async def ask_http(url: str) -> str:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        return f'"{url}" is no URL: {error}'
+        return f"the URL cannot be asked: {error}"
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        return f'"{url}" cannot be asked: expected http://HOST[:PORT]/PATH or https://..., without a user'
+        # The URL is not repeated: what stands before the @ is a secret.
+        return "the URL cannot be asked: expected http://HOST[:PORT]/PATH or https://..., without a user"
     is_tls = parts.scheme == "https"
     place = _Place(parts.hostname, port or (443 if is_tls else 80))
     try:
@@ -95,14 +99,21 @@ async def _connect(
             continue
         except ValueError as error:  # no name that could be looked up
             raise OSError(f"no host name: {error}") from error
-        if writer.get_extra_info("sockname") == writer.get_extra_info("peername"):
-            # Without anybody listening at a port of the ephemeral range, the kernel may choose that port
-            # for this end as well and connect the socket with itself.
+        if _is_itself(writer):
             writer.transport.abort()
-            raise ConnectionRefusedError("nobody listens")
+            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
         return reader, writer
     assert failure is not None  # there is a host at least
     raise failure
+
+
+def _is_itself(writer: asyncio.StreamWriter) -> bool:
+    """Whether both ends are the same socket.
+
+    Where nobody listens at a port of the ephemeral range, the kernel may choose that very port for this
+    end, and then the socket is connected with itself.
+    """
+    return bool(writer.get_extra_info("sockname") == writer.get_extra_info("peername"))
 
 
 @functools.cache
@@ -127,28 +138,29 @@ def _request(parts: SplitResult) -> bytes:
 
 
 async def _read_status(reader: asyncio.StreamReader) -> str:
-    left = HEAD_LIMIT
+    left, is_first = HEAD_LIMIT, True
     while left > 0:
         try:
             line = await reader.readuntil(b"\n")
-        except asyncio.IncompleteReadError as error:
-            return f"closed the connection after {len(error.partial)} bytes, without a status"
+        except asyncio.IncompleteReadError:
+            return "closed the connection without a status of HTTP"
         except asyncio.LimitOverrunError:
             break
         left -= len(line)
         words = line.split(None, 2)
-        if not line.startswith(b"HTTP/"):
+        if not (is_first or line.startswith(b"HTTP/")):
             continue  # a header of an answer that was not final
-        if len(words) < 2 or not words[1].isdigit():
+        is_first = False
+        if not line.startswith(b"HTTP/") or len(words) < 2 or not _STATUS.fullmatch(words[1]):
             break
         status = int(words[1])
         if status >= 200:  # below, the final answer follows
-            return "" if status < FIRST_BAD_STATUS else f"status {status} of {_shown(words)}"
+            return "" if status < FIRST_BAD_STATUS else f"status {_shown(words)}"
     return "does not speak HTTP"
 
 
 def _shown(words: list[bytes]) -> str:
-    return words[2].strip().decode("latin-1")[:80] if len(words) > 2 else "no reason"
+    return b" ".join(words[1:]).strip().decode("latin-1")[:80]
 
 
 def _words(error: OSError, place: _Place) -> str:

@@ -72,14 +72,16 @@ class ClockWatch:
 
     def _look(self) -> None:
         assert self._fd is not None
-        if not was_set(self._fd):
+        if not _was_set(self._fd):
             return
+        # Armed before anybody is called: who looks at the clock now has seen all changes up to here.
+        _arm(_libc(), self._fd)
         _log.info("wall clock was set: now=%s", time.strftime("%Y-%m-%dT%H:%M:%S%z"))
         self._changed()
 
 
-def was_set(fd: int) -> bool:
-    """Whether a timer that is cancelled when the clock is set was; reading it arms it for the next time."""
+def _was_set(fd: int) -> bool:
+    """Whether the timer, which is cancelled when the clock is set, was."""
     try:
         os.read(fd, 8)
     except BlockingIOError:
@@ -92,13 +94,28 @@ def was_set(fd: int) -> bool:
 
 
 def _open_timer() -> int:
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = _libc()
     fd = int(libc.timerfd_create(time.CLOCK_REALTIME, _NONBLOCK | _CLOEXEC))
     if fd < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        raise _failure()
+    try:
+        _arm(libc, fd)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _arm(libc: ctypes.CDLL, fd: int) -> None:
     spec = _Itimerspec(_Timespec(0, 0), _Timespec(_NEVER, 0))
     if libc.timerfd_settime(fd, _ABSTIME | _CANCEL_ON_SET, ctypes.byref(spec), None) != 0:
-        number = ctypes.get_errno()
-        os.close(fd)
-        raise OSError(number, os.strerror(number))
-    return fd
+        raise _failure()
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _failure() -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number))
