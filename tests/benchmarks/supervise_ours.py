@@ -142,7 +142,8 @@ class Ours(System):
 
     def state(self, output: str) -> str:
         try:
-            return str(_records(json.loads(output))["w0"]["action"])
+            row = _records(json.loads(output))["w0"]
+            return str(row.get("phase") or row["action"]) + ", frozen" * bool(row.get("frozen"))
         except (ValueError, KeyError, TypeError):
             return output.strip()[:60] or "?"
 

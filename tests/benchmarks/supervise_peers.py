@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import socket
@@ -183,5 +184,6 @@ class Pm2(System):
         return [str(self.home / "pm2"), {"status": "describe"}.get(verb, verb), name]
 
     def state(self, output: str) -> str:
-        rows = [line.split("│") for line in output.splitlines() if line.count("│") == 3]
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", output)
+        rows = [line.split("│") for line in plain.splitlines() if line.count("│") == 3]
         return next((row[2].strip() for row in rows if row[1].strip() == "status"), "?")

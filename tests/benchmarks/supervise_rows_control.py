@@ -191,7 +191,7 @@ def strangers(kind: type[System], scale: Scale) -> Iterator[Finding]:
             except RawError as error:
                 reason = str(error)
         obeyed = looks.wait_for(lambda: life.finder.all_living() - old, 1.0) is not None
-        yield Finding(what, word="obeyed" if obeyed else f"refused: {reason}"[:60])
+        yield Finding(what, word="obeyed" if obeyed else f"refused: {reason}"[:40])
 
 
 def events(kind: type[System], scale: Scale) -> Iterator[Finding]:

@@ -146,9 +146,7 @@ def guardian(kind: type[System], scale: Scale) -> Iterator[Finding]:
             old = life.finder.all_living()
             looks.kill({*guardians, life.daemon.pid} if both else guardians)
             looks.wait_gone(old, GRACE)
-            yield Finding(
-                f"{what}: old ones left after 1 s", (float(sum(map(looks.is_alive, old))),), digits=0
-            )
+            yield Finding(f"{what}: left after 1 s", (float(sum(map(looks.is_alive, old))),), digits=0)
             if both:
                 life.daemon.wait()
                 yield Finding(f"{what}, launched again: living / wanted", word=_launched_again(life)[0])
