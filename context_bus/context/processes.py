@@ -8,6 +8,7 @@ that its successor finds ports and files free.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 from collections.abc import Callable
@@ -44,6 +45,7 @@ class _Process:
     order: SpawnChild
     child: Child | None = None
     is_unwanted: bool = False
+    told: list[TellService] = field(default_factory=list)
     said: list[bytes] = field(default_factory=list)
 
 
@@ -94,7 +96,10 @@ class Processes:
         if process is None:
             return
         if process.child is None:
-            process.is_unwanted = process.is_unwanted or order.action == Action.STOP
+            if order.action == Action.STOP:
+                process.is_unwanted = True
+            else:  # it has reported already: whoever makes it has not told us yet
+                process.told.append(order)
             return
         if order.conf.service_type is ServiceType.COMMAND:
             if order.action == Action.STOP:
@@ -136,19 +141,20 @@ class Processes:
         key, number = order.key, order.incarnation
         await self._probes.prepare(key, number, order.conf, self._site.logs.file(key, order.conf))
         stdout, stderr = self._site.logs.sinks(key, order.conf)
-        pipes = self._outputs.open(self._name_of(key), stdout=stdout, stderr=stderr)
         try:
-            loop = asyncio.get_running_loop()
-            streams = (pipes.stdout_fd, pipes.stderr_fd)
-            child = await loop.run_in_executor(self._pool, self._spawn, process, *streams)
+            opened = self._outputs.open(self._name_of(key), stdout=stdout, stderr=stderr)
+            with contextlib.closing(opened) as pipes:
+                loop = asyncio.get_running_loop()
+                streams = (pipes.stdout_fd, pipes.stderr_fd)
+                child = await loop.run_in_executor(self._pool, self._spawn, process, *streams)
         except ContextBusError as error:
             del self._processes[key, number]
             self._outputs.release(self._name_of(key))
             self._post(SpawnFailed(key, number, str(error)))
             return
-        finally:
-            pipes.close()
         self._attend(process, child)
+        for told in process.told:
+            self.tell(told)
         self._post(ChildSpawned(key, number, child.pid))
         if process.is_unwanted:
             await self._kill([child])
