@@ -217,6 +217,24 @@ def test_example_of_service_context_runs(checkout: Checkout, example: str) -> No
     assert not is_taken(checkout.endpoints.publish)
 
 
+#: Commands on a provider that runs, in an order in which each finds what it needs.
+TOUCHING = ("ps", "wait", "logs", "events", "restart", "scale", "reload", "context", "stop", "start")
+
+
+def test_examples_of_looking_and_touching_tell_a_story(checkout: Checkout) -> None:
+    """One after the other, with a provider running: look, restart, scale, reload, stop, start."""
+    command = "context-bus service-context Conf/Context-EchoAction.xml --start=MORNING --quiet"
+    process = checkout.start(command)
+    checkout.wait_provider()
+    try:
+        for example in [line for name in TOUCHING for line in examples_of(name)]:
+            ended = checkout.run(example)
+            assert (ended.returncode, ended.stderr) == (0, ""), ended
+    finally:
+        code, _, err = finish(process, signal.SIGTERM)
+    assert (code, err) == (0, "")
+
+
 def test_every_command_has_its_examples_run() -> None:
     """No command is added whose examples nobody runs."""
     run_here = {
@@ -228,6 +246,7 @@ def test_every_command_has_its_examples_run() -> None:
         "conf-command",
         "service-context",
         "demo",
+        *TOUCHING,
     }
     assert set(COMMANDS) == run_here
 

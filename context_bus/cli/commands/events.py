@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @click.command(
     "events",
-    epilog=examples("{command} -f -c Conf/Context-EchoAction.xml", "{command} --kind service_changed --json"),
+    epilog=examples(
+        "{command} -n 20 -c Conf/Context-EchoAction.xml", "{command} --kind service_changed --json"
+    ),
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens, until Ctrl-C.")
 @click.option("--after", type=click.IntRange(min=0), default=0, help="Only events with a higher number.")

@@ -11,7 +11,7 @@ from context_bus.cli.output import colour_of, say_json
 from context_bus.cli.whereabouts import endpoints_of, provider_options
 
 
-@click.command("logs", epilog=examples("{command} ts_100 -f -c Conf/Context-EchoAction.xml"))
+@click.command("logs", epilog=examples("{command} ts_100 -n 20 -c Conf/Context-EchoAction.xml"))
 @click.argument("names", nargs=-1, metavar="[SERVICE...]")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written, until Ctrl-C.")
 @click.option("-n", "--lines", type=click.IntRange(min=0), default=50, show_default=True, help="Of each.")

@@ -10,9 +10,7 @@ from context_bus.cli.lazy import examples
 from context_bus.cli.whereabouts import command_options
 
 
-@click.command(
-    "start", epilog=examples("{command} ts_100 -c Conf/Context-EchoAction.xml", "{command} 'ts_1*' --json")
-)
+@click.command("start", epilog=examples("{command} ts_100 -c Conf/Context-EchoAction.xml"))
 @click.argument("names", nargs=-1, metavar="[SERVICE...]")
 @command_options
 def command(names: tuple[str, ...], **options: Any) -> None:

@@ -35,7 +35,10 @@ IN_VAIN = {
 
 
 @click.command(
-    "wait", epilog=examples("{command} ts_100 -c Conf/Context-EchoAction.xml", "{command} --for stopped")
+    "wait",
+    epilog=examples(
+        "{command} ts_100 -c Conf/Context-EchoAction.xml", "{command} ts_100 --for started --timeout 10"
+    ),
 )
 @click.argument("names", nargs=-1, metavar="[SERVICE...]")
 @click.option(
