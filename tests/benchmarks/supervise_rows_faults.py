@@ -157,33 +157,33 @@ def guardian(kind: type[System], scale: Scale) -> Iterator[Finding]:
 
 
 def hung(kind: type[System], scale: Scale) -> Iterator[Finding]:
-    """SIGSTOP of a service: until it is replaced, or until its state is told in another word."""
-    for what, is_python in (
-        ("program stopped, noticed after s", False),
-        ("Python service stopped, noticed after s", True),
-    ):
+    """SIGSTOP of a service: until its state is told in another word, and until it is replaced."""
+    for what in ("program", "Python service"):
         with trial(kind) as life:
+            is_python = what != "program"
             life.configure(PythonServices(1, life.work / "up") if is_python else [life.sleeper(0)])
             life.up()
             time.sleep(SETTLED)
-            yield _noticed(life, what, scale)
+            told, replaced, word = _noticed(life, scale.watch)
+            never = f"not within {scale.watch:g}"
+            yield Finding(f"{what}: told after s", told, word if told else f"{never}: {word}")
+            yield Finding(f"{what}: replaced after s", replaced, "" if replaced else never)
 
 
-def _noticed(life: Trial, what: str, scale: Scale) -> Finding:
-    try:
-        before = life.ask_state()
-    except TrialError as error:
-        return Finding(what, word=str(error))
+def _noticed(life: Trial, watch: float) -> tuple[tuple[float, ...], tuple[float, ...], str]:
+    """Seconds until it is told, and until it is replaced, if ever; and the last word."""
+    word = before = life.ask_state()
+    told: tuple[float, ...] = ()
     old = life.finder.all_living()
     begun = time.monotonic()
     looks.kill(old, signal.SIGSTOP)
-    word = ""
-    while (now := time.monotonic()) < begun + scale.watch:
+    while time.monotonic() < begun + watch:
         if life.finder.all_living() - old:
-            return Finding(what, (now - begun,), "replaced")
-        if (word := life.ask_state()) != before:
-            return Finding(what, (now - begun,), f"told: {word}")
-    return Finding(what, word=f"not within {scale.watch:g}: {word}")
+            return told, (time.monotonic() - begun,), word
+        if not told and (word := life.ask_state()) != before:
+            told = (time.monotonic() - begun,)
+        time.sleep(looks.COARSE_STEP)
+    return told, (), word
 
 
 def crash_loop(kind: type[System], scale: Scale) -> Iterator[Finding]:
