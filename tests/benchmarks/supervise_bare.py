@@ -75,8 +75,7 @@ class Bare:
 
     def ended(self, descriptor: int) -> None:
         name = self.names.pop(descriptor)
-        # A child that is just being executed holds a copy for a moment, in which closing takes nothing away.
-        self.events.unregister(descriptor)
+        self.events.unregister(descriptor)  # see `obey`
         os.close(descriptor)
         os.waitpid(self.pids.pop(name), 0)
         self.deadlines.pop(name, None)
@@ -89,6 +88,8 @@ class Bare:
     def obey(self, client: socket.socket) -> None:
         text = client.recv(65536)
         if not text:
+            # Closing alone is not enough: a child that is just being executed still holds a copy.
+            self.events.unregister(client)
             self.clients.pop(client.fileno()).close()
             return
         asked = json.loads(text)
@@ -111,7 +112,7 @@ class Bare:
             self.is_ending = bool(os.read(self.woken, 64))
             for name in self.pids:
                 self.stop(name)
-        else:
+        elif descriptor == self.door.fileno():
             client = self.door.accept()[0]
             self.clients[client.fileno()] = client
             self.events.register(client, select.EPOLLIN)
