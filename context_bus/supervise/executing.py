@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import pwd
@@ -28,6 +29,8 @@ FLOOD = 1024 * 1024
 SHOWN = 200
 #: Seconds that a killed program may take to vanish: as long as the kernel is busy with it.
 KILL_PATIENCE = 5.0
+#: Said when another waiter in this process was first: nobody knows how it ended.
+TAKEN = "its exit code was taken by somebody else"
 _CHUNK = 64 * 1024
 
 
@@ -79,9 +82,11 @@ class _Run:
         self._output = self._process.stdout.fileno()
         try:
             self._pidfd = os.pidfd_open(self._process.pid)
-        except OSError:  # no more descriptors
+        except OSError as error:  # no more descriptors; or somebody else has reaped it already
             self._process.kill()
             self._process.communicate()
+            if isinstance(error, ProcessLookupError):
+                raise ChildProcessError(errno.ECHILD, TAKEN) from error
             raise
         os.set_blocking(self._output, False)
         self._loop.add_reader(self._output, self._drain)
@@ -112,7 +117,7 @@ class _Run:
         if code == 0:
             return ""
         if code is None:
-            return "its exit code was taken by somebody else"
+            return TAKEN
         told = f"exit code {code}" if code > 0 else f"ended by {_signal_name(-code)}"
         lines = self._tail.decode(errors="replace").split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
@@ -150,7 +155,7 @@ class _Run:
         self._loop.remove_reader(self._pidfd)
         # Not before it is reaped is its number given to another group, so nobody else can be hit.
         self._kill()
-        self._drain_rest()
+        self._drain()  # its end may be told before what it wrote last
         # Popen takes it for success if somebody else was first; this tells.
         with contextlib.suppress(ChildProcessError):
             status = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
@@ -159,13 +164,6 @@ class _Run:
         self._process.returncode = self._code if self._code is not None else -signal.SIGKILL
         self._gone.set()
         self._reaped.set()
-
-    def _drain_rest(self) -> None:
-        """Read what it wrote last; its end may be told before its output."""
-        with contextlib.suppress(BlockingIOError):
-            while self._read <= FLOOD and (chunk := os.read(self._output, _CHUNK)):
-                self._read += len(chunk)
-                self._tail = (self._tail + chunk)[-TAIL:]
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -20,7 +20,7 @@ async def serving(handler: Handler, tls: ssl.SSLContext | None = None, port: int
         assert task is not None
         tasks.add(task)
         try:
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await handler(reader, writer)
         finally:
             tasks.discard(task)
