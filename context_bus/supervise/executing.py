@@ -83,8 +83,9 @@ class _Run:
         try:
             self._pidfd = os.pidfd_open(self._process.pid)
         except OSError as error:  # no more descriptors; or somebody else has reaped it already
-            self._process.kill()
-            self._process.communicate()
+            self._kill()
+            self._process.stdout.close()
+            self._process.wait()
             if isinstance(error, ProcessLookupError):
                 raise ChildProcessError(errno.ECHILD, TAKEN) from error
             raise

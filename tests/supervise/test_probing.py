@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from context_bus.config.supervision import Liveness, LivenessKind, Probe, Readiness, ReadinessKind
-from context_bus.supervise.probing import Prober, phase
+from context_bus.supervise.probing import Prober, _Rounds, phase
 from tests.supervise.answering import saying, serving, silent
 from tests.supervise.test_asking import free_port
 
@@ -112,6 +112,25 @@ def test_attempts_do_not_pile_up() -> None:
 
     assert run(scene) == ["ready"]
     assert (most, asked) == (1, 4)
+
+
+def test_missed_rounds_are_left_out() -> None:
+    """After one that took several periods the next is in a period of its own again, as is every other."""
+
+    async def main() -> list[float]:
+        loop, every = asyncio.get_running_loop(), 0.05
+        rounds, begin = _Rounds("a", every, is_urgent=False), loop.time()
+        times = []
+        for seconds in (0.0, 4.5 * every, 0.0, 0.0, 0.0):
+            await rounds.next()
+            times.append((loop.time() - begin) / every - phase("a") + 0.02)  # timers may be a bit early
+            await asyncio.sleep(seconds)
+        return times
+
+    periods = [int(each) for each in asyncio.run(main())]
+    assert periods[0] >= 0
+    assert len(set(periods)) == 5
+    assert periods == sorted(periods)
 
 
 def test_time_is_a_readiness_of_its_own() -> None:
