@@ -14,6 +14,7 @@ import os
 import pwd
 import signal
 import subprocess
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,6 +33,7 @@ KILL_PATIENCE = 5.0
 #: Said when another waiter in this process was first: nobody knows how it ended.
 TAKEN = "its exit code was taken by somebody else"
 _CHUNK = 64 * 1024
+_turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = weakref.WeakKeyDictionary()
 
 
 async def ask_command(command: Sequence[str], surroundings: Surroundings | None = None) -> str:
@@ -48,7 +50,9 @@ async def ask_command(command: Sequence[str], surroundings: Surroundings | None 
     if not command:
         return "no command is given: expected a program and its arguments"
     try:
-        run = _Run(command, surroundings or Surroundings())
+        async with _turn():
+            await asyncio.sleep(0)  # what is held but for a moment nobody would have to wait for
+            run = _Run(command, surroundings or Surroundings())
     except (OSError, ValueError, LookupError, subprocess.SubprocessError) as error:
         reason = getattr(error, "strerror", None) or error
         return f"cannot run {command[0]}: {reason}"
@@ -57,6 +61,15 @@ async def ask_command(command: Sequence[str], surroundings: Surroundings | None 
     finally:
         await run.close()
     return run.verdict()
+
+
+def _turn() -> asyncio.Lock:
+    """Whose turn it is to start a program: one in each round of the loop.
+
+    A start takes the loop a millisecond or two; those of 200 probes in one round would keep it from
+    everything else for a third of a second.
+    """
+    return _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
 class _Run:

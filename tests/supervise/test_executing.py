@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import pwd
 import signal
@@ -144,6 +145,26 @@ def test_cancelled_twice_it_leaves_nothing(tmp_path: Path) -> None:
     children = Path("/proc/self/task", str(os.getpid()), "children").read_text().split()
     asyncio.run(main())
     wait_gone(tmp_path / "ready")
+
+
+def test_many_programs_are_started_one_in_a_round() -> None:
+    """The loop goes round between two starts, however many are wanted at once."""
+
+    async def main() -> list[int]:
+        children = Path("/proc/self/task", str(os.getpid()), "children")
+        before = len(children.read_text().split())
+        tasks = [asyncio.ensure_future(ask_command(("/bin/sleep", "300"))) for _ in range(20)]
+        started = [0]
+        while started[-1] < 20:
+            await asyncio.sleep(0)
+            started.append(len(children.read_text().split()) - before)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return started
+
+    started = asyncio.run(main())
+    assert max(later - now for now, later in itertools.pairwise(started)) == 1
 
 
 def test_an_exit_code_that_somebody_took_is_no_success() -> None:
