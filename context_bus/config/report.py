@@ -87,11 +87,11 @@ class Report:
         """Titles, each with its lines; those without any are not worth a title."""
         level = {name: number for number, names in enumerate(self.levels) for name in names}
         services = sorted(self.services, key=lambda service: level.get(service.id, 0))
-        deferred = [service for service in services if service.is_deferred]
+        deferred = [service for service in services if _waits(service)]
         starters = "a transition or a command"
         if any(service.supervision.schedule for service in deferred):
             starters = "a transition, a command or their schedule"
-        yield "runs at start, in this order", [_line(each) for each in services if not each.is_deferred]
+        yield "runs at start, in this order", [_line(each) for each in services if not _waits(each)]
         yield f"deferred, until {starters} starts them", [_line(service) for service in deferred]
         transitions = [f"{service.id} {text}" for service in self.services for text in service.transitions]
         yield "transitions", transitions
@@ -123,6 +123,11 @@ def summary_of(service: TaskServiceConf, transitions: Iterable[str], now: float 
         next_times=next_times(schedule, now or 0.0),
         supervision=service.supervision,
     )
+
+
+def _waits(service: ServiceSummary) -> bool:
+    """Whether it does not run at context start; with a schedule it waits, whatever its type."""
+    return service.is_deferred or bool(service.supervision.schedule)
 
 
 def _line(service: ServiceSummary) -> str:

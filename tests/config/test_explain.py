@@ -145,6 +145,15 @@ def test_summary_explains_order_and_times(path):
     ]
 
 
+def test_summary_lets_a_schedule_wait_whatever_its_type(path):
+    """A scheduled service of type on_start does not run at context start."""
+    path.write_text(path.read_text().replace('<state type="on_exit"/>', '<state type="on_start"/>'))
+    lines = list(check_file(path, now=NOW).summary())
+    begin = lines.index("  deferred, until a transition, a command or their schedule starts them:")
+    assert lines[begin + 1] == "    nightly  sleep 5 (nightly)"
+    assert "    nightly  sleep 5 (nightly)" not in lines[:begin]
+
+
 def test_json_has_the_same_as_data(path):
     """Words, values, levels and times."""
     (report,) = json.loads(CliRunner().invoke(check.command, ["--json", str(path)]).stdout)

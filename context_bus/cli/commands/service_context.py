@@ -55,6 +55,7 @@ EXIT_CODES = {"SIGINT": 130, "SIGINT again": 130, "SIGTERM again": 143}
     "--state",
     type=click.Path(file_okay=False),
     default="",
+    envvar="CONTEXT_BUS_STATE",
     help="Directory for what must survive.  [default: .context_bus beside FILE]",
 )
 @click.option("--store", default="", metavar="URL", help="Database for it: postgresql://USER@HOST/DATABASE.")
