@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import secrets
 import select
 import threading
 import time
@@ -21,6 +20,7 @@ import zmq
 from context_bus.bus import sockets
 from context_bus.bus.publisher import Publisher
 from context_bus.errors import FrameError, NobodyListens, NotConnected, RequestFailed, RequestTimeout
+from context_bus.kernel.ids import new_token
 from context_bus.kernel.message import SEPARATOR, UNREADABLE
 
 #: First word of an inbox topic.
@@ -55,7 +55,7 @@ _read_error = msgspec.json.Decoder(_Error).decode
 
 def new_inbox() -> str:
     """A topic that nobody else listens to."""
-    return INBOX + secrets.token_hex(6)
+    return INBOX + new_token(6)
 
 
 def content_of(reply: Reply, topic: str, type_: Any) -> Any:

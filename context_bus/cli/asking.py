@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import time
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,10 @@ from context_bus.kernel.message import Header
 
 #: Seconds a provider may take to answer a query.
 ANSWER_TIMEOUT = 5.0
-HINT = "start one with 'context-bus service-context FILE'"
+#: What to do where no provider is.
+HINT = "start one with 'context-bus service-context FILE', or name the file of one that runs by -c FILE"
+#: Most names that an error lists.
+SHOWN = 10
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +76,7 @@ def open_conversation(endpoints: Endpoints, *topics: str) -> Conversation:
 def ask(
     conversation: Conversation, action: str, configuration: Mapping[str, object] | None = None
 ) -> msgspec.Raw:
-    """Ask one query and wait for its reply.
+    """Ask one query and wait for its reply; what comes on other topics meanwhile is kept for later.
 
     Raises:
         CommandRejected: The provider does not answer such queries; it is an older one.
@@ -82,14 +84,18 @@ def ask(
     """
     content = {"configuration": dict(configuration or {})}
     conversation.ask(STATE_TOPIC, content, Header(action, "", "state", ""))
-    deadline = time.monotonic() + ANSWER_TIMEOUT
-    for topic, header, reply in conversation.answers(deadline):
-        if topic != conversation.inbox:
-            continue
-        if header.action == AnswerKind.REJECTED:
-            raise CommandRejected(msgspec.json.decode(reply, type=Answer).reason)
-        if header.action == f"reply_{action}":
-            return reply
+    overtaken = []
+    try:
+        for each in conversation.answers(time.monotonic() + ANSWER_TIMEOUT):
+            topic, header, reply = each
+            if topic != conversation.inbox:
+                overtaken.append(each)
+            elif header.action == AnswerKind.REJECTED:
+                raise CommandRejected(msgspec.json.decode(reply, type=Answer).reason)
+            elif header.action == f"reply_{action}":
+                return reply
+    finally:
+        conversation.put_back(overtaken)
     raise CommandTimeout(f"the provider did not answer '{action}' within {ANSWER_TIMEOUT:g} s")
 
 
@@ -111,9 +117,7 @@ def choose_transaction(found: Services, name: str) -> Transaction:
         raise CommandRejected("nothing has been started here yet; start it with 'context-bus start'")
     names = ", ".join(known)
     if name:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        raise CommandRejected(f"no transaction '{name}'; {hint}known: {names}")
+        raise CommandRejected(_unknown("transaction", name, list(known)))
     if len(known) > 1:
         raise CommandRejected(f"which transaction? add -t ID; this provider knows: {names}")
     return next(iter(known.values()))
@@ -131,7 +135,7 @@ def choose_tasks(found: Sequence[Task], names: Sequence[str]) -> tuple[Task, ...
     for name in names:
         matching = [each for each in found if is_meant(each.service_id, name)]
         if not matching:
-            raise CommandRejected(_unknown(name, [each.service_id for each in found]))
+            raise CommandRejected(_unknown("service", name, [each.service_id for each in found]))
         chosen.update({each.service_id: each for each in matching})
     return tuple(chosen.values())
 
@@ -142,7 +146,10 @@ def is_meant(service_id: str, name: str) -> bool:
     return name in {service_id, base} or fnmatch.fnmatchcase(service_id, name)
 
 
-def _unknown(name: str, known: Sequence[str]) -> str:
+def _unknown(what: str, name: str, known: Sequence[str]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
-    return f"no service '{name}'; {hint}known: {', '.join(known) or 'none'}"
+    more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
+    return f"no {what} '{name}'; {hint}known: {', '.join(known[:SHOWN]) or 'none'}{more}"

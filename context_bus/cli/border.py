@@ -5,6 +5,7 @@ Knows click and the errors; the only place that turns an exception into text for
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import os
@@ -13,6 +14,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -31,10 +33,12 @@ class Invocation:
     Args:
         home: Directory of the checkout, where paths as the documents write them are found.
         debug: Whether errors show their traceback.
+        leaves_at_once: Whether nothing is left to be done once the command has said its last line.
     """
 
     home: Path = field(default_factory=Path.cwd)
     debug: bool = False
+    leaves_at_once: bool = False
 
 
 class ReaderGone(Exception):
@@ -87,6 +91,19 @@ def run(
     except Exception as error:  # noqa: BLE001 - the last border: a bug of ours must not look like the user's
         return _bug(error, invocation)
     return code if isinstance(code, int) else 0
+
+
+def leave(code: int, invocation: Invocation) -> NoReturn:
+    """End the process.
+
+    A command that only asks and tells has closed all it opened. To take down the modules of such a process,
+    one by one, costs 10 ms, a sixth of all it takes; the kernel does it in less than one.
+    """
+    if invocation.leaves_at_once:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _say(text: str, code: int, invocation: Invocation) -> int:

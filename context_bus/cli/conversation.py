@@ -7,7 +7,8 @@ which shows that the forwarder carries answers, and by then every older listener
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,6 +24,9 @@ from context_bus.kernel.message import UNREADABLE, Header, Message
 
 #: Seconds that a forwarder which is there may take to answer.
 CONNECT_TIMEOUT = 2.0
+
+#: What came: topic, header and undecoded content.
+Arrival = tuple[str, Header, msgspec.Raw]
 
 _decode = msgspec.json.Decoder(Message[msgspec.Raw]).decode
 
@@ -40,6 +44,7 @@ class Conversation:
         self.inbox = new_inbox()
         self.request_id = new_request()
         self._topics = topics
+        self._put_back: deque[Arrival] = deque()
         self.publisher = Publisher(endpoints.publish)
         self._subscriber = Subscriber(endpoints.listen, count=False)
 
@@ -76,12 +81,15 @@ class Conversation:
         self.publisher.send(topic, text)
         return len(text)
 
-    def answers(self, deadline: float) -> Iterator[tuple[str, Header, msgspec.Raw]]:
-        """Messages that arrive until the deadline: topic, header and undecoded content.
+    def answers(self, deadline: float) -> Iterator[Arrival]:
+        """Messages that arrive until the deadline, those that were put back first.
 
         On the inbox only those of our request are let through.
         """
         while (left := deadline - time.monotonic()) > 0:
+            if self._put_back:
+                yield self._put_back.popleft()
+                continue
             received = self._subscriber.receive(left)
             if received is None:
                 return
@@ -92,6 +100,10 @@ class Conversation:
                 continue
             if topic != self.inbox or message.header.request_id == self.request_id:
                 yield topic, message.header, message.content
+
+    def put_back(self, arrivals: Iterable[Arrival]) -> None:
+        """Let messages that were not looked at come again, before all that is still to come."""
+        self._put_back.extendleft(reversed([*arrivals]))
 
     def round_trip(self, body: bytes, timeout: float) -> float | None:
         """Send bytes to our own inbox; returns the seconds until they were here, None if they never were."""

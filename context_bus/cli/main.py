@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from context_bus._version import VERSION
-from context_bus.cli.border import Invocation, run
+from context_bus.cli.border import Invocation, leave, run
 from context_bus.cli.lazy import LazyGroup, debug_option, examples, load
 
 #: Package that holds one module per command.
@@ -64,7 +64,8 @@ context_bus.params.append(debug_option())
 def main(args: Sequence[str] | None = None) -> None:
     """Run ``context-bus`` with these arguments, by default the process's own, and exit."""
     home = Path(__file__).resolve().parents[2]
-    sys.exit(run(context_bus, "context-bus", args, Invocation(home=home)))
+    invocation = Invocation(home=home)
+    leave(run(context_bus, "context-bus", args, invocation), invocation)
 
 
 def run_tool(name: str) -> None:

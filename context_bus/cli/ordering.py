@@ -13,7 +13,7 @@ from context_bus.cli.conversation import Conversation
 from context_bus.cli.outcome import Outcome, print_outcome, show_progress
 from context_bus.cli.whereabouts import endpoints_of
 from context_bus.context.commands import CONTEXT_TOPIC, Answer, AnswerKind, ServiceAnswer
-from context_bus.errors import CommandRejected, CommandTimeout
+from context_bus.errors import CommandTimeout
 from context_bus.kernel.message import Header
 
 
@@ -83,7 +83,6 @@ def send(
         What became of each service, and of a reload the plan.
 
     Raises:
-        CommandRejected: It was refused.
         CommandTimeout: The outcome was not known in time.
     """
     header = Header(action, context_id, "context", transaction)
@@ -96,12 +95,12 @@ def send(
         rows |= {row.service_id: row for row in answer.services}
         if kind is AnswerKind.PROGRESS and not as_json:
             show_progress(answer)
-        if kind is AnswerKind.REJECTED:
-            raise CommandRejected(answer.reason)
         if kind.is_final:
             return Outcome(
                 kind, tuple(rows.values()), answer.reason, answer.transaction or transaction, answer.plan
             )
+    if not rows:
+        raise CommandTimeout(f"the provider did not answer {action} within {timeout:g} s")
     under_way = [f"{row.service_id} is {row.state or '?'}" for row in rows.values() if row.result != "done"]
     what = ", ".join(under_way) or "no service is known to be under way"
     raise CommandTimeout(f"{action} did not come to an end within {timeout:g} s: {what}")

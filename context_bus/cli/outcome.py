@@ -58,12 +58,17 @@ def print_outcome(action: str, outcome: Outcome, *, as_json: bool) -> None:
     elif outcome.services:
         rows = [(row.service_id, row.state, row.result, row.pid, row.reason) for row in outcome.services]
         say_table(*without_empty(("service", "state", "result", "pid", "reason"), rows))
+    check_outcome(action, outcome)
+    if not as_json:
+        say(_summary(action, outcome))
+
+
+def check_outcome(action: str, outcome: Outcome) -> None:
+    """Raise what became of a command, unless it was done; raises as `print_outcome`."""
     if outcome.kind is AnswerKind.REJECTED:
         raise CommandRejected(f"{action} was refused: {outcome.reason or _reasons(outcome.services)}")
     if outcome.kind is AnswerKind.FAILED:
         raise CommandFailed(f"{action} failed: {_reasons(outcome.services) or outcome.reason}")
-    if not as_json:
-        say(_summary(action, outcome))
 
 
 def _summary(action: str, outcome: Outcome) -> str:

@@ -6,14 +6,17 @@ state. Knows the card and the endpoints; opens no socket.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import click
 
+from context_bus.cli.border import Invocation
 from context_bus.cli.endpoints import DEFAULT_LISTEN, DEFAULT_PUBLISH, Endpoints, port_below, resolve
 from context_bus.cli.options import EndpointUrl, FileInProject, Seconds, json_option
+from context_bus.errors import ConfigurationError, Fault
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -23,6 +26,7 @@ TIMEOUT = 30.0
 
 def provider_options(function: F) -> F:
     """Add what names a provider: ``-c``, ``--publish``, ``--listen``, ``--state``; and ``--json``."""
+    function = _leaving_at_once(function)
     for option in (
         json_option(),
         click.option(
@@ -49,11 +53,24 @@ def provider_options(function: F) -> F:
             "--context_file",
             type=FileInProject(),
             envvar="CONTEXT_BUS_CONTEXT_FILE",
-            help="Context file of the provider.",
+            help="Context file of the provider.  [default: the only one that runs here or in Conf]",
         ),
     ):
         function = option(function)
     return function
+
+
+def _leaving_at_once(function: F) -> F:
+    """Let the process of a command end with its last line; see `border.leave`."""
+
+    @functools.wraps(function)
+    def marked(*args: object, **kwargs: object) -> object:
+        invocation = click.get_current_context().find_object(Invocation)
+        if invocation is not None:
+            invocation.leaves_at_once = True
+        return function(*args, **kwargs)
+
+    return cast(F, marked)
 
 
 def command_options(function: F) -> F:
@@ -75,7 +92,7 @@ def command_options(function: F) -> F:
 def endpoints_of(
     context_file: Path | None, publish: str | None, listen: str | None, state: str = ""
 ) -> Endpoints:
-    """Where the provider is.
+    """Where the provider is: as named, else the only one that runs a file of this directory or its ``Conf``.
 
     Args:
         context_file: Its context file, if one was named.
@@ -84,27 +101,57 @@ def endpoints_of(
         state: Its state directory, if it has one that is not beside the file.
 
     Raises:
-        ConfigurationError: The context file cannot be used.
+        ConfigurationError: The context file cannot be used, or several run and none was named.
     """
-    if context_file is None:
-        publish = publish or DEFAULT_PUBLISH
-        is_default = publish == DEFAULT_PUBLISH
-        return Endpoints(listen or (DEFAULT_LISTEN if is_default else port_below(publish)), publish)
-    found = _on_card(context_file, state)
-    if found is None:
-        return resolve(listen, publish, context_file)
-    return Endpoints(listen or found.listen, publish or found.publish)
+    if context_file is not None:
+        found = _on_card(context_file, state)
+        if found is None:
+            return resolve(listen, publish, context_file)
+        return Endpoints(listen or found.listen, publish or found.publish)
+    if publish is None and listen is None and (only := _only_one(state)):
+        return only
+    publish = publish or DEFAULT_PUBLISH
+    is_default = publish == DEFAULT_PUBLISH
+    return Endpoints(listen or (DEFAULT_LISTEN if is_default else port_below(publish)), publish)
 
 
 def _on_card(context_file: Path, state: str) -> Endpoints | None:
     """What the card of a provider that lives says; None if there is none."""
-    import msgspec
-
-    from context_bus.context.card import Card, card_file
+    from context_bus.context.card import card_file
     from context_bus.store.place import place_of
 
+    return _read_card(card_file(place_of(context_file, state)))
+
+
+def _only_one(state: str) -> Endpoints | None:
+    """The one provider that lives in the places where cards are; None if there is none."""
+    from context_bus.store.place import HOME
+
+    homes = [Path(state)] if state else [Path(HOME), Path("Conf", HOME)]
+    cards = [(home, card) for home in homes for card in sorted(home.glob("*/provider.json"))]
+    found = {str(_file_of(home, card)): there for home, card in cards if (there := _read_card(card))}
+    if len(found) > 1:
+        remedy = f"name it by -c FILE: {', '.join(found)}"
+        raise ConfigurationError([Fault("several providers run here", remedy)])
+    return next(iter(found.values()), None)
+
+
+def _file_of(home: Path, card: Path) -> Path:
+    """The context file that a card belongs to, as one would name it; of a shared directory only its name."""
+    from context_bus.store.place import HOME
+
+    name = card.parent.name
+    return home.parent / name if home.name == HOME else Path(name.rpartition("-")[0])
+
+
+def _read_card(file: Path) -> Endpoints | None:
+    """What a card says, if the provider on it lives."""
+    import msgspec
+
+    from context_bus.context.card import Card
+
     try:
-        card = msgspec.json.decode(card_file(place_of(context_file, state)).read_bytes(), type=Card)
+        card = msgspec.json.decode(file.read_bytes(), type=Card)
         # The file may have been edited since; a provider that lives is where it was.
         if _start_of(card.pid) != card.ticks:
             return None

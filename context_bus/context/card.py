@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from context_bus.config.model import ContextConf
-from context_bus.store.place import Place
+if TYPE_CHECKING:  # who only reads a card need not pay for the model of context files
+    from context_bus.config.model import ContextConf
+    from context_bus.store.place import Place
 
 
 class Card(msgspec.Struct, frozen=True):

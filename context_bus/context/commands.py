@@ -1,4 +1,4 @@
-"""Commands to a context provider and its answers, as structs of the wire. Pure.
+"""Commands to a context provider, its answers and its events, as structs of the wire. Pure.
 
 Shared by the provider, which answers, and by commanders, who wait. Must not know sockets.
 A command is answered on the topic its header names in ``reply_to``, each answer with the command's
@@ -8,13 +8,17 @@ moves, and once ``done`` or ``failed``. A command without ``reply_to`` is obeyed
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
 #: Topics a provider takes commands from.
 CONTEXT_TOPIC = "context"
 STATE_TOPIC = "state"
+#: Topic on which a provider publishes events as they happen.
+EVENT_TOPIC = "event"
 #: Service name that stands for every service of a transaction.
 ALL = "all"
 
@@ -82,3 +86,31 @@ class Answer(msgspec.Struct, frozen=True):
     command: str = ""
     transaction: str = ""
     plan: tuple[PlanRow, ...] = ()
+
+
+class LoggedEvent(msgspec.Struct, frozen=True):
+    """One event, as it is published, recorded and asked for.
+
+    Args:
+        sequence: Its number; of two events the later has the higher one, also across providers.
+        at: When, in seconds since the epoch.
+        kind: What, e.g. ``service_changed``.
+        transaction: Of which transaction; empty for the provider's own.
+        service_id: Of which service; empty where there is none.
+        data: The rest.
+    """
+
+    sequence: int
+    at: float
+    kind: str
+    transaction: str = ""
+    service_id: str = ""
+    data: Mapping[str, Any] = {}
+
+
+class EventReply(msgspec.Struct, frozen=True):
+    """Some events, and the numbers of the first and last one that can be had."""
+
+    events: tuple[LoggedEvent, ...]
+    first: int
+    last: int

@@ -4,47 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 
+from context_bus.context.commands import EventReply, LoggedEvent
 from context_bus.context.trace import ProviderEvent, ServiceReported
 
-#: Topic on which events are published as they happen.
-EVENT_TOPIC = "event"
 #: Events kept in memory, for who has missed some; older ones are in the store.
 KEPT = 10_000
 #: Most events in one reply.
 MOST = 10_000
-
-
-class LoggedEvent(msgspec.Struct, frozen=True):
-    """One event, as it is published, recorded and asked for.
-
-    Args:
-        sequence: Its number; of two events the later has the higher one, also across providers.
-        at: When, in seconds since the epoch.
-        kind: What, e.g. ``service_changed``.
-        transaction: Of which transaction; empty for the provider's own.
-        service_id: Of which service; empty where there is none.
-        data: The rest.
-    """
-
-    sequence: int
-    at: float
-    kind: str
-    transaction: str = ""
-    service_id: str = ""
-    data: Mapping[str, Any] = {}
-
-
-class EventReply(msgspec.Struct, frozen=True):
-    """Some events, and the numbers of the first and last one that can be had."""
-
-    events: tuple[LoggedEvent, ...]
-    first: int
-    last: int
 
 
 class EventLog:

@@ -18,7 +18,7 @@ from context_bus.config.image import service_from_image, service_to_image
 from context_bus.config.model import ContextConf, TaskServiceConf
 from context_bus.context.adopting import Adoption
 from context_bus.context.card import leave_card, remove_card
-from context_bus.context.eventlog import LoggedEvent
+from context_bus.context.commands import LoggedEvent
 from context_bus.context.events import ChildExited, Found, Key, Resumed
 from context_bus.context.instructions import Remember
 from context_bus.context.trace import LeftoversEnded, ProviderEvent, StoreRecovered, StoreTroubled

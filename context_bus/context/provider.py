@@ -18,8 +18,9 @@ from context_bus.bus.aio import AsyncBus
 from context_bus.bus.forwarder import Policy
 from context_bus.config.model import ContextConf, TaskServiceConf
 from context_bus.context.acting import Acting, Calls, Hands
+from context_bus.context.commands import LoggedEvent
 from context_bus.context.engine import Engine
-from context_bus.context.eventlog import EventLog, LoggedEvent
+from context_bus.context.eventlog import EventLog
 from context_bus.context.events import (
     ChildExited,
     ChildSpawned,

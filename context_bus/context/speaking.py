@@ -18,9 +18,8 @@ import msgspec
 from context_bus.bus.aio import AsyncBus
 from context_bus.config.image import service_to_image
 from context_bus.config.model import PROCESS_TOPIC, ContextConf
-from context_bus.context.commands import STATE_TOPIC
+from context_bus.context.commands import EVENT_TOPIC, STATE_TOPIC, LoggedEvent
 from context_bus.context.errands import Errands
-from context_bus.context.eventlog import EVENT_TOPIC, LoggedEvent
 from context_bus.context.events import ReplyTo
 from context_bus.context.instructions import (
     PublishProcess,

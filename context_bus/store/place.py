@@ -6,7 +6,6 @@ has, since one ``CONTEXT_BUS_STATE`` may serve every project of a user.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +76,8 @@ def place_of(file: str | Path, state: str | Path = "") -> Place:
     real = path.absolute().parent.resolve() / path.name
     if not str(state):
         return Place(str(file), real.parent / HOME / real.name)
+    import hashlib
+
     mark = hashlib.sha256(os.fsencode(real)).hexdigest()[:8]
     return Place(str(file), Path(state).absolute() / f"{real.name}-{mark}")
 

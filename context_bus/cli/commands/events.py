@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from context_bus.cli.lazy import examples
-from context_bus.cli.output import say, say_json, styled_state
+from context_bus.cli.output import remark, say, say_json, styled_state
 from context_bus.cli.whereabouts import endpoints_of, provider_options
 
 if TYPE_CHECKING:
-    from context_bus.context.eventlog import LoggedEvent
+    from context_bus.context.commands import LoggedEvent
+
+#: Events of the past that are shown, unless something else is said.
+LAST = 50
 
 
 @click.command(
@@ -24,14 +27,19 @@ if TYPE_CHECKING:
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens, until Ctrl-C.")
 @click.option("--after", type=click.IntRange(min=0), default=0, help="Only events with a higher number.")
-@click.option("-n", "--last", type=click.IntRange(min=0), default=50, show_default=True, help="So many.")
+@click.option(
+    "-n",
+    "--last",
+    type=click.IntRange(min=0),
+    help="So many of the past.  [default: 50, or all --after]",
+)
 @click.option("--kind", "kinds", multiple=True, help="Only events of this kind, e.g. service_changed.")
 @click.option("--service", "names", multiple=True, help="Only events of this service.")
 @provider_options
 def command(
     follow: bool,
     after: int,
-    last: int,
+    last: int | None,
     kinds: tuple[str, ...],
     names: tuple[str, ...],
     context_file: Path | None,
@@ -42,25 +50,36 @@ def command(
 ) -> None:
     """Show what happened at a running provider, each event with its number, and follow what happens.
 
-    None is missing and none comes twice, also when the provider was replaced meanwhile.
+    None comes twice. What was missed while a provider was replaced is asked for; what nobody has any more
+    is counted in a line like '... 12 events lost' on standard error.
     """
     from context_bus.cli.asking import is_meant, open_conversation
-    from context_bus.cli.happenings import live, past
-    from context_bus.context.eventlog import EVENT_TOPIC
+    from context_bus.cli.happenings import live, lost_between, past
+    from context_bus.context.commands import EVENT_TOPIC
 
-    def show(event: LoggedEvent) -> None:
+    def is_wanted(event: LoggedEvent) -> bool:
         is_named = not names or any(is_meant(event.service_id, name) for name in names)
-        if (not kinds or event.kind in kinds) and is_named:
-            say_json(event) if as_json else say(line_of(event))
+        return (not kinds or event.kind in kinds) and is_named
+
+    show = say_json if as_json else lambda event: say(line_of(event))
+    most = last if last is not None else None if after else LAST
 
     topics = (EVENT_TOPIC,) if follow else ()
     with open_conversation(endpoints_of(context_file, publish, listen, state), *topics) as conversation:
         found = past(conversation, after)
-        for event in found.events if after else found.events[-last:] if last else ():
+        _tell_lost(lost_between(after, found.first))
+        chosen = [event for event in found.events if is_wanted(event)]
+        for event in chosen if most is None else chosen[len(chosen) - min(most, len(chosen)) :]:
             show(event)
         if follow:
-            for event in live(conversation, found.last):
-                show(event)
+            for event in live(conversation, found.last, missed=_tell_lost):
+                if is_wanted(event):
+                    show(event)
+
+
+def _tell_lost(count: int) -> None:
+    if count:
+        remark(f"... {count} event{'' if count == 1 else 's'} lost")
 
 
 def line_of(event: LoggedEvent) -> str:

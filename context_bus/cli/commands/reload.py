@@ -42,17 +42,27 @@ def command(
     """
     from context_bus.cli.asking import open_conversation
     from context_bus.cli.ordering import send
-    from context_bus.cli.outcome import print_outcome
+    from context_bus.cli.outcome import check_outcome, print_outcome
+    from context_bus.context.commands import AnswerKind
 
     with open_conversation(endpoints_of(context_file, publish, listen, state)) as conversation:
         configuration = {"dry_run": dry_run}
         outcome = send(conversation, "reload", "", "", configuration, timeout, as_json=as_json)
     if as_json:
-        say_json({"dry_run": dry_run, "outcome": outcome.kind, "plan": outcome.plan}, indent=2)
-        return
-    _print_plan(outcome)
-    if not dry_run:
-        print_outcome("reload", outcome, as_json=False)
+        document = {
+            "dry_run": dry_run,
+            "outcome": outcome.kind,
+            "reason": outcome.reason,
+            "plan": outcome.plan,
+            "services": outcome.services,
+        }
+        say_json(document, indent=2)
+    elif outcome.kind is not AnswerKind.REJECTED:
+        _print_plan(outcome)
+        if not dry_run and outcome.services:
+            return print_outcome("reload", outcome, as_json=False)
+    check_outcome("reload", outcome)
+    return None
 
 
 def _print_plan(outcome: Outcome) -> None:

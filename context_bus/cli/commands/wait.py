@@ -21,6 +21,7 @@ MEETS = {
     "ready": frozenset({"started", "updated"}),
     "started": frozenset({"created", "warming", "started", "updated"}),
     "stopped": frozenset({"stopped", "exited", "failed", "fatal", "defined"}),
+    "exited": frozenset({"exited", "failed", "fatal"}),
     "completed": frozenset({"exited"}),
     "failed": frozenset({"failed", "fatal"}),
 }
@@ -29,6 +30,7 @@ IN_VAIN = {
     "ready": frozenset({"stopped", "exited", "failed", "fatal"}),
     "started": frozenset({"stopped", "exited", "failed", "fatal"}),
     "stopped": frozenset[str](),
+    "exited": frozenset({"stopped"}),
     "completed": frozenset({"stopped", "failed", "fatal"}),
     "failed": frozenset({"stopped", "exited"}),
 }
@@ -56,13 +58,22 @@ def command(
     state: str,
     as_json: bool,
 ) -> None:
-    """Wait until every SERVICE, or every one there is, is ready, started, stopped, completed or has failed.
+    """Wait until every SERVICE, or every one there is, is as wanted.
 
-    Exits with 5 if that cannot come any more, or not within --timeout.
+    \b
+    ready      it runs, and is ready
+    started    it runs
+    stopped    it does not run, whyever
+    exited     it has ended by itself, well or not
+    completed  it has ended by itself, as planned
+    failed     it has failed, and is not tried again
+
+    Exits with 5 as soon as that cannot come any more, or when --timeout passes; with 3 if there is no
+    provider.
     """
     from context_bus.cli.asking import choose_tasks, choose_transaction, open_conversation, services
     from context_bus.cli.happenings import live, past
-    from context_bus.context.eventlog import EVENT_TOPIC
+    from context_bus.context.commands import EVENT_TOPIC
     from context_bus.errors import CommandTimeout
 
     deadline = time.monotonic() + timeout
