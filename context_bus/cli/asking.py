@@ -74,7 +74,10 @@ def open_conversation(endpoints: Endpoints, *topics: str) -> Conversation:
 
 
 def ask(
-    conversation: Conversation, action: str, configuration: Mapping[str, object] | None = None
+    conversation: Conversation,
+    action: str,
+    configuration: Mapping[str, object] | None = None,
+    timeout: float = ANSWER_TIMEOUT,
 ) -> msgspec.Raw:
     """Ask one query and wait for its reply; what comes on other topics meanwhile is kept for later.
 
@@ -86,7 +89,7 @@ def ask(
     conversation.ask(STATE_TOPIC, content, Header(action, "", "state", ""))
     overtaken = []
     try:
-        for each in conversation.answers(time.monotonic() + ANSWER_TIMEOUT):
+        for each in conversation.answers(time.monotonic() + timeout):
             topic, header, reply = each
             if topic != conversation.inbox:
                 overtaken.append(each)
@@ -96,12 +99,12 @@ def ask(
                 return reply
     finally:
         conversation.put_back(overtaken)
-    raise CommandTimeout(f"the provider did not answer '{action}' within {ANSWER_TIMEOUT:g} s")
+    raise CommandTimeout(f"the provider did not answer '{action}' within {timeout:g} s")
 
 
-def services(conversation: Conversation) -> Services:
+def services(conversation: Conversation, timeout: float = ANSWER_TIMEOUT) -> Services:
     """Every service of every transaction; raises as `ask`."""
-    return msgspec.json.decode(ask(conversation, "services"), type=Services)
+    return msgspec.json.decode(ask(conversation, "services", timeout=timeout), type=Services)
 
 
 def choose_transaction(found: Services, name: str) -> Transaction:

@@ -14,6 +14,7 @@ from typing import TypeVar, cast
 import click
 
 from context_bus.cli.border import Invocation
+from context_bus.cli.completing import service_ids, transactions
 from context_bus.cli.endpoints import DEFAULT_LISTEN, DEFAULT_PUBLISH, Endpoints, port_below, resolve
 from context_bus.cli.options import EndpointUrl, FileInProject, Seconds, json_option
 from context_bus.errors import ConfigurationError, Fault
@@ -73,6 +74,16 @@ def _leaving_at_once(function: F) -> F:
     return cast(F, marked)
 
 
+def service_arguments(function: F) -> F:
+    """Add ``[SERVICE...]``, which the shell completes."""
+    return click.argument("names", nargs=-1, metavar="[SERVICE...]", shell_complete=service_ids)(function)
+
+
+def transaction_option(text: str = "Transaction.  [default: the only one]") -> Callable[[F], F]:
+    """Make ``-t``, which the shell completes."""
+    return click.option("-t", "--transaction", default="", help=text, shell_complete=transactions)
+
+
 def command_options(function: F) -> F:
     """Add what commands besides that have: ``-t`` and ``--timeout``."""
     for option in (
@@ -83,7 +94,7 @@ def command_options(function: F) -> F:
             show_default=True,
             help="Seconds to wait for the outcome.",
         ),
-        click.option("-t", "--transaction", default="", help="Transaction.  [default: the only one]"),
+        transaction_option(),
     ):
         function = option(function)
     return provider_options(function)

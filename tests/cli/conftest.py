@@ -12,6 +12,7 @@ from context_bus.bus.node import Bus
 from context_bus.cli.border import Invocation, run
 from context_bus.cli.main import context_bus
 from context_bus.testing.bus import LocalBus
+from tests.cli.scripted import ScriptedProvider
 
 
 @dataclass(frozen=True)
@@ -72,3 +73,11 @@ def squares(bus: LocalBus) -> Iterator[Bus]:
     yield node
     node.stop()
     thread.join()
+
+
+@pytest.fixture
+def provider(bus: LocalBus) -> Iterator[ScriptedProvider]:
+    """A provider on the bus of this test."""
+    scripted = ScriptedProvider(bus)
+    yield scripted
+    scripted.close()

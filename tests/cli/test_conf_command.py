@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import pytest
 
 from context_bus.testing.bus import LocalBus
 from tests.cli.conftest import Call
-
-#: One answer: its verb and its content.
-Said = tuple[str, dict[str, Any]]
-#: What a provider answers to a message.
-Script = Callable[[dict[str, Any]], Sequence[Said]]
+from tests.cli.scripted import Said, Script, ScriptedProvider, answers
 
 ROW = {"service_id": "ts_1", "state": "starting", "result": "accepted", "reason": "", "pid": None}
 UP = ROW | {"state": "started", "result": "done", "pid": 77}
@@ -36,66 +30,12 @@ RECORD = {
 }
 
 
-class ScriptedProvider:
-    """Hears commands and queries and answers as it is told."""
-
-    def __init__(self, bus: LocalBus) -> None:
-        self.heard: list[tuple[str, dict[str, Any]]] = []
-        self.script: Script = lambda message: []
-        self._bus = bus
-        self._subscriber = bus.subscriber("context", "state", "process", "control", "end")
-        self._publisher = bus.publisher()
-        self._publisher.wait_for_subscriber("end", 5.0)
-        self._thread = threading.Thread(target=self._run, name="scripted-provider")
-        self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            received = self._subscriber.receive(30.0)
-            assert received is not None
-            topic, body = received
-            if topic == "end":
-                return
-            message = json.loads(body)
-            self.heard.append((topic, message))
-            header = message.get("header", {})
-            if header.get("reply_to"):
-                self._publisher.wait_for_subscriber(header["reply_to"], 5.0)
-                for action, content in self.script(message):
-                    answer = {
-                        "header": {"action": action, "request_id": header["request_id"]},
-                        "content": content,
-                    }
-                    answer["header"]["service_transaction"] = content.get("transaction", "")
-                    self._publisher.send(header["reply_to"], msgspec.json.encode(answer))
-
-    def close(self) -> None:
-        """End the thread, having heard all that was sent before."""
-        sender = self._bus.publisher()
-        sender.wait_for_subscriber("end", 5.0)
-        sender.send("end", b"{}")
-        self._thread.join()
-
-
-@pytest.fixture
-def provider(bus: LocalBus) -> Iterator[ScriptedProvider]:
-    """A provider on the bus of this test."""
-    scripted = ScriptedProvider(bus)
-    yield scripted
-    scripted.close()
-
-
 @pytest.fixture
 def conf_command(call: Call, bus: LocalBus) -> Call:
     """The command, with both ends of the bus."""
     return lambda *args: call(
         "conf-command", f"--endpoint={bus.publish_to}", f"--listen={bus.listen_on}", *args
     )
-
-
-def answers(*said: Said) -> Script:
-    """The same answers to everything."""
-    return lambda message: said
 
 
 def rows(*services: dict[str, Any], reason: str = "") -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from context_bus.cli.completing import service_ids
 from context_bus.cli.lazy import examples
 from context_bus.cli.output import remark, say, say_json, styled_state
 from context_bus.cli.whereabouts import endpoints_of, provider_options
@@ -34,7 +35,9 @@ LAST = 50
     help="So many of the past.  [default: 50, or all --after]",
 )
 @click.option("--kind", "kinds", multiple=True, help="Only events of this kind, e.g. service_changed.")
-@click.option("--service", "names", multiple=True, help="Only events of this service.")
+@click.option(
+    "--service", "names", multiple=True, shell_complete=service_ids, help="Only events of this service."
+)
 @provider_options
 def command(
     follow: bool,

@@ -8,14 +8,14 @@ import click
 
 from context_bus.cli.lazy import examples
 from context_bus.cli.output import colour_of, say_json
-from context_bus.cli.whereabouts import endpoints_of, provider_options
+from context_bus.cli.whereabouts import endpoints_of, provider_options, service_arguments, transaction_option
 
 
 @click.command("logs", epilog=examples("{command} ts_100 -n 20 -c Conf/Context-EchoAction.xml"))
-@click.argument("names", nargs=-1, metavar="[SERVICE...]")
+@service_arguments
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written, until Ctrl-C.")
 @click.option("-n", "--lines", type=click.IntRange(min=0), default=50, show_default=True, help="Of each.")
-@click.option("-t", "--transaction", default="", help="Transaction.  [default: the only one]")
+@transaction_option()
 @provider_options
 def command(
     names: tuple[str, ...],

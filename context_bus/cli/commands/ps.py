@@ -10,7 +10,7 @@ import click
 
 from context_bus.cli.lazy import examples
 from context_bus.cli.output import remark, say_json, say_table
-from context_bus.cli.whereabouts import endpoints_of, provider_options
+from context_bus.cli.whereabouts import endpoints_of, provider_options, service_arguments, transaction_option
 
 if TYPE_CHECKING:
     from context_bus.cli.asking import Services, Task
@@ -19,8 +19,8 @@ COLUMNS = ("service", "transaction", "state", "pid", "up", "starts", "note")
 
 
 @click.command("ps", epilog=examples("{command} -c Conf/Context-EchoAction.xml", "{command} ts_100 --json"))
-@click.argument("names", nargs=-1, metavar="[SERVICE...]")
-@click.option("-t", "--transaction", default="", help="Only this transaction.")
+@service_arguments
+@transaction_option("Only this transaction.")
 @provider_options
 def command(
     names: tuple[str, ...],

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from context_bus.cli.completing import service_ids
 from context_bus.cli.lazy import examples
 from context_bus.cli.whereabouts import command_options, endpoints_of
 
 
 @click.command("scale", epilog=examples("{command} ts_100=3 -c Conf/Context-EchoAction.xml"))
-@click.argument("service", metavar="SERVICE=COUNT")
+@click.argument("service", metavar="SERVICE=COUNT", shell_complete=service_ids)
 @command_options
 def command(
     service: str,

@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from context_bus.cli.lazy import examples
-from context_bus.cli.whereabouts import command_options
+from context_bus.cli.whereabouts import command_options, service_arguments
 
 
 @click.command("start", epilog=examples("{command} ts_100 -c Conf/Context-EchoAction.xml"))
-@click.argument("names", nargs=-1, metavar="[SERVICE...]")
+@service_arguments
 @command_options
 def command(names: tuple[str, ...], **options: Any) -> None:
     """Start services of a running provider: those named, or all that its file has.

@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from context_bus.cli.lazy import examples
-from context_bus.cli.whereabouts import command_options
+from context_bus.cli.whereabouts import command_options, service_arguments
 
 
 @click.command(
     "stop", epilog=examples("{command} ts_100 -c Conf/Context-EchoAction.xml", "{command} 'ts_1*' --json")
 )
-@click.argument("names", nargs=-1, metavar="[SERVICE...]")
+@service_arguments
 @click.option("--all", "everything", is_flag=True, help="Every service of the transaction.")
 @command_options
 def command(names: tuple[str, ...], everything: bool, **options: Any) -> None:

@@ -10,11 +10,12 @@ import click
 
 from context_bus.cli.lazy import examples
 from context_bus.cli.output import say, say_json, styled_state
-from context_bus.cli.whereabouts import command_options, endpoints_of
+from context_bus.cli.whereabouts import command_options, endpoints_of, service_arguments
 
 if TYPE_CHECKING:
     from context_bus.cli.asking import Task
     from context_bus.cli.conversation import Conversation
+    from context_bus.cli.endpoints import Endpoints
 
 #: States that meet a wish, by its word on the command line.
 MEETS = {
@@ -42,7 +43,7 @@ IN_VAIN = {
         "{command} ts_100 -c Conf/Context-EchoAction.xml", "{command} ts_100 --for started --timeout 10"
     ),
 )
-@click.argument("names", nargs=-1, metavar="[SERVICE...]")
+@service_arguments
 @click.option(
     "--for", "wish", type=click.Choice(list(MEETS)), default="ready", show_default=True, help="What for."
 )
@@ -71,36 +72,44 @@ def command(
     Exits with 5 as soon as that cannot come any more, or when --timeout passes; with 3 if there is no
     provider.
     """
+    endpoints = endpoints_of(context_file, publish, listen, state)
+    phases = _wait(endpoints, names, wish, transaction, timeout)
+    if as_json:
+        say_json(phases)
+    else:
+        for name, phase in phases.items():
+            say(f"{name} {styled_state(phase)}")
+
+
+def _wait(
+    endpoints: Endpoints, names: tuple[str, ...], wish: str, transaction: str, timeout: float
+) -> dict[str, str]:
+    """Listen first, then ask, then follow what happens; nothing is asked again without a reason."""
     from context_bus.cli.asking import choose_tasks, choose_transaction, open_conversation, services
     from context_bus.cli.happenings import live, past
     from context_bus.context.commands import EVENT_TOPIC
     from context_bus.errors import CommandTimeout
 
     deadline = time.monotonic() + timeout
-    endpoints = endpoints_of(context_file, publish, listen, state)
     with open_conversation(endpoints, EVENT_TOPIC) as conversation:
         seen = past(conversation, 0, 1).last
         one = choose_transaction(services(conversation), transaction)
         found = {task.service_id: task for task in choose_tasks(one.tasks, names)}
         phases = {name: task.phase for name, task in found.items()}
         _judge(phases, wish, found)
-        if not _is_met(phases, wish):
-            for event in live(conversation, seen, deadline):
-                if event.transaction == one.name and event.service_id in phases and "new" in event.data:
-                    # The reply stands in the stream of events: it knows of those that it overtook here.
-                    found = {task.service_id: task for task in _asked_again(conversation, one.name)}
-                    phases = {name: found[name].phase if name in found else "stopped" for name in phases}
-                    _judge(phases, wish, found)
-                if _is_met(phases, wish):
-                    break
-    if not _is_met(phases, wish):
-        late = ", ".join(f"{name} is {phase}" for name, phase in phases.items() if phase not in MEETS[wish])
-        raise CommandTimeout(f"not {wish} within {timeout:g} s: {late}")
-    if as_json:
-        say_json(phases)
-    else:
-        for name, phase in phases.items():
-            say(f"{name} {styled_state(phase)}")
+        if _is_met(phases, wish):
+            return phases
+        for event in live(conversation, seen, deadline):
+            if event.transaction != one.name or event.service_id not in phases or "new" not in event.data:
+                continue
+            # The reply stands in the stream of events: it knows of those that it overtook here.
+            found = {task.service_id: task for task in _asked_again(conversation, one.name)}
+            phases = {name: found[name].phase if name in found else "stopped" for name in phases}
+            _judge(phases, wish, found)
+            if _is_met(phases, wish):
+                return phases
+    late = ", ".join(f"{name} is {phase}" for name, phase in phases.items() if phase not in MEETS[wish])
+    raise CommandTimeout(f"not {wish} within {timeout:g} s: {late}")
 
 
 def _is_met(phases: dict[str, str], wish: str) -> bool:
