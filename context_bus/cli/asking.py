@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from context_bus.cli.conversation import Conversation
+from context_bus.cli.conversation import Arrival, Conversation
 from context_bus.cli.endpoints import Endpoints
 from context_bus.cli.joining import join_provider
 from context_bus.context.commands import STATE_TOPIC, Answer, AnswerKind
@@ -18,6 +18,8 @@ from context_bus.kernel.message import Header
 
 #: Seconds a provider may take to answer a query.
 ANSWER_TIMEOUT = 5.0
+#: Seconds after which it is asked again: a question goes nowhere while a forwarder is being replaced.
+AGAIN_AFTER = 0.5
 #: What to do where no provider is.
 HINT = "start one with 'context-bus service-context FILE', or name the file of one that runs by -c FILE"
 #: Most names that an error lists.
@@ -85,21 +87,33 @@ def ask(
         CommandRejected: The provider does not answer such queries; it is an older one.
         CommandTimeout: It does not answer at all.
     """
-    content = {"configuration": dict(configuration or {})}
-    conversation.ask(STATE_TOPIC, content, Header(action, "", "state", ""))
-    overtaken = []
+    conversation.renew()
+    overtaken: list[Arrival] = []
+    deadline = time.monotonic() + timeout
     try:
-        for each in conversation.answers(time.monotonic() + timeout):
-            topic, header, reply = each
-            if topic != conversation.inbox:
-                overtaken.append(each)
-            elif header.action == AnswerKind.REJECTED:
-                raise CommandRejected(msgspec.json.decode(reply, type=Answer).reason)
-            elif header.action == f"reply_{action}":
+        while (now := time.monotonic()) < deadline:
+            content = {"configuration": dict(configuration or {})}
+            conversation.ask(STATE_TOPIC, content, Header(action, "", "state", ""))
+            reply = _reply(conversation, action, min(deadline, now + AGAIN_AFTER), overtaken)
+            if reply is not None:
                 return reply
     finally:
         conversation.put_back(overtaken)
     raise CommandTimeout(f"the provider did not answer '{action}' within {timeout:g} s")
+
+
+def _reply(
+    conversation: Conversation, action: str, deadline: float, overtaken: list[Arrival]
+) -> msgspec.Raw | None:
+    for each in conversation.answers(deadline):
+        topic, header, reply = each
+        if topic != conversation.inbox:
+            overtaken.append(each)
+        elif header.action == AnswerKind.REJECTED:
+            raise CommandRejected(msgspec.json.decode(reply, type=Answer).reason)
+        elif header.action == f"reply_{action}":
+            return reply
+    return None
 
 
 def services(conversation: Conversation, timeout: float = ANSWER_TIMEOUT) -> Services:

@@ -10,7 +10,6 @@ import functools
 import io
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,10 +107,16 @@ def leave(code: int, invocation: Invocation) -> NoReturn:
 
 def _say(text: str, code: int, invocation: Invocation) -> int:
     if invocation.debug:
-        traceback.print_exc()
+        _print_traceback()
     for line in text.splitlines() or ["unknown error"]:
         click.echo(f"error: {line}", err=True)
     return code
+
+
+def _print_traceback() -> None:
+    import traceback
+
+    traceback.print_exc()
 
 
 def _one_line(error: click.ClickException) -> str:
@@ -129,7 +134,9 @@ def _of_the_world(error: OSError) -> str:
 
 def _bug(error: Exception, invocation: Invocation) -> int:
     if invocation.debug:
-        traceback.print_exc()
+        _print_traceback()
+    import traceback
+
     frame = traceback.extract_tb(error.__traceback__)[-1]
     what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     where = f"{Path(frame.filename).name}:{frame.lineno}"

@@ -66,6 +66,10 @@ class Conversation:
                 ends = f"{self.endpoints.publish} with {self.endpoints.listen}"
                 raise NotConnected(f"no forwarder joins {ends} within {timeout:g} s") from None
 
+    def renew(self) -> None:
+        """Begin another question; a late answer to the one before is none to this one."""
+        self.request_id = new_request()
+
     def is_heard(self, topic: str) -> bool:
         """Whether somebody listens to a topic; exact once the conversation is open."""
         return self.publisher.has_subscriber(topic)

@@ -68,10 +68,10 @@ def lost_between(seen: int, number: int) -> int:
         seen: Number of the earlier event; 0 if there was none.
         number: Number of the later one.
     """
-    from context_bus.store.remembered import EVENTS_OF_RUN
-
     if not seen or number <= seen:
         return 0
+    from context_bus.store.remembered import EVENTS_OF_RUN
+
     began = number - number % EVENTS_OF_RUN
     return number - max(seen, began) - 1
 

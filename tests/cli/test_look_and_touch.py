@@ -12,6 +12,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from context_bus.cli import asking, happenings
+from context_bus.cli.commands.ps import span
 from context_bus.cli.conversation import Conversation
 from context_bus.cli.endpoints import Endpoints
 from context_bus.cli.main import context_bus
@@ -25,11 +26,17 @@ UP: dict[str, Any] = {
     "service_id": "ts_1",
     "phase": "started",
     "pid": 77,
-    "since": NOW - 90,
+    "since": NOW - 25.5 * 3600,
     "starts": 1,
     "wanted": True,
 }
-SECOND = UP | {"service_id": "ts_1#2", "pid": 78, "since": NOW - 7300, "starts": 3, "last_end": "exit code 1"}
+SECOND = UP | {
+    "service_id": "ts_1#2",
+    "pid": 78,
+    "since": NOW - 76.5 * 3600,
+    "starts": 3,
+    "last_end": "exit code 1",
+}
 DOWN = {
     "service_id": "echo",
     "phase": "failed",
@@ -84,10 +91,19 @@ def test_ps_prints_a_row_for_each_service(call: Call, provider: ScriptedProvider
     assert (ended.code, ended.err) == (0, "")
     assert [re.split(r"  +", line) for line in ended.out.splitlines()] == [
         ["SERVICE", "TRANSACTION", "STATE", "PID", "UP", "STARTS", "NOTE"],
-        ["ts_1", "TX", "started", "77", "1m30s", "1", "-"],
-        ["ts_1#2", "TX", "started", "78", "2h01m", "3", "last: exit code 1"],
+        ["ts_1", "TX", "started", "77", "1d01h", "1", "-"],
+        ["ts_1#2", "TX", "started", "78", "3d04h", "3", "last: exit code 1"],
         ["echo", "TX", "failed", "-", "-", "5", "no file x.cfg"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-3, "0s"), (59.9, "59s"), (60, "1m00s"), (3599, "59m59s"), (7260, "2h01m"), (90_000, "1d01h")],
+)
+def test_span_is_its_two_largest_units(seconds: float, text: str) -> None:
+    """A clock that was set back makes no negative one."""
+    assert span(seconds) == text
 
 
 def test_ps_as_json_has_the_provider_and_every_field(call: Call, provider: ScriptedProvider) -> None:
@@ -287,6 +303,19 @@ def test_gap_is_asked_for_and_what_is_gone_is_counted(
         followed = happenings.live(conversation, 1, time.monotonic() + 10, lost.append)
         assert [next(followed).sequence for _ in range(9)] == [2, *range(6, 14)]
     assert lost == [3]
+
+
+def test_question_that_goes_nowhere_is_asked_again(
+    listening: Conversation, provider: ScriptedProvider
+) -> None:
+    """While a forwarder is replaced nobody hears; and both answers to one question are none to the next."""
+    told = [[], [services(UP), services(UP)], [services(DOWN)]]
+    provider.script = lambda message: told.pop(0)
+    with listening as conversation:
+        for task in (UP, DOWN):
+            (transaction,) = asking.services(conversation).transactions
+            assert transaction.tasks[0].service_id == task["service_id"]
+    assert not told
 
 
 def test_wait_sees_what_happens_while_it_asks(call: Call, provider: ScriptedProvider) -> None:

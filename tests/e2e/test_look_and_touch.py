@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
 
+from context_bus.store.remembered import EVENTS_OF_RUN
 from context_bus.testing.wait import wait_until
 from tests.e2e.project import Project
-from tests.e2e.shells import Shell, write
+from tests.e2e.shells import Shell, Supervised, write
 
 #: A program that stays, one that says a word, and one that fails for ever.
 SERVICES = """
@@ -162,6 +165,55 @@ def test_events_are_numbered_and_followed(shell: Shell) -> None:
     assert [event["sequence"] for event in seen] == list(
         range(first["sequence"], first["sequence"] + len(seen))
     )
+
+
+def test_events_are_followed_over_the_death_of_a_provider(project: Project) -> None:
+    """What the next one did while nobody could hear it is asked for: every number of it, each once."""
+    provider = Supervised(write(project, SERVICES), secrets.token_hex(8))
+    shell, numbers = provider.shell, list[int]()
+    command = [sys.executable, "-m", "context_bus", "events", "-f", "--json", "-c", str(shell.file)]
+    try:
+        provider.start("--start=T1")
+        shell.until("talk", "started")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as follower:
+            assert follower.stdout is not None
+            assert follower.stderr is not None
+            lines = follower.stdout
+            reader = threading.Thread(
+                target=lambda: numbers.extend(json.loads(line)["sequence"] for line in lines)
+            )
+            reader.start()
+            wait_until(lambda: numbers, 20, lambda: "an event")
+            follower.send_signal(signal.SIGSTOP)
+            provider.kill()
+            provider.start()
+            shell.until("talk", "started")
+            follower.send_signal(signal.SIGCONT)
+            wait_until(
+                lambda: shell("restart", "talk").returncode == 0 and numbers[-1] > 2 * EVENTS_OF_RUN,
+                30,
+                lambda: f"an event of the second run: {numbers}",
+            )
+            follower.send_signal(signal.SIGINT)
+            assert follower.wait(10) == 130
+            reader.join()
+            assert follower.stderr.read().strip() == ""
+    finally:
+        provider.clean_up()
+    after = [number for number in numbers if number > 2 * EVENTS_OF_RUN]
+    assert after == list(range(2 * EVENTS_OF_RUN + 1, after[-1] + 1))
+    assert numbers == sorted(set(numbers))
+
+
+def test_only_provider_here_need_not_be_named(shell: Shell) -> None:
+    """In the directory of its file nobody has to say which."""
+    command = [sys.executable, "-m", "context_bus", "ps", "--json"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    ended = subprocess.run(
+        command, capture_output=True, text=True, cwd=shell.file.parent, env=environment, check=False
+    )
+    assert ended.returncode == 0, ended
+    assert "stay" in ended.stdout
 
 
 @pytest.mark.parametrize(

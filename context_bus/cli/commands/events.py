@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Events of the past that are shown, unless something else is said.
 LAST = 50
+#: What a field that says nothing holds.
+NOTHING: tuple[object, ...] = ("", None, [], {}, 0)
 
 
 @click.command(
@@ -80,6 +82,17 @@ def command(
                     show(event)
 
 
+def _brief(value: object) -> str:
+    """A value on little space; of services, their names."""
+    if isinstance(value, list):
+        return ",".join(map(_brief, value))
+    if isinstance(value, dict):
+        return str(
+            value.get("service_id") or " ".join(f"{name}:{_brief(each)}" for name, each in value.items())
+        )
+    return " ".join(str(value).split())
+
+
 def _tell_lost(count: int) -> None:
     if count:
         remark(f"... {count} event{'' if count == 1 else 's'} lost")
@@ -94,7 +107,10 @@ def line_of(event: LoggedEvent) -> str:
         pid = f"pid {data['pid']}" if data.get("pid") else ""
         rest = [styled_state(str(data.get("new", ""))), pid, str(data.get("reason", ""))]
     else:
-        rest = [event.kind, *(f"{name}={value}" for name, value in data.items() if value not in ("", [], 0))]
+        rest = [
+            event.kind,
+            *(f"{name}={_brief(value)}" for name, value in data.items() if value not in NOTHING),
+        ]
     text = "  ".join(part for part in rest if part)
     where = f"  [{event.transaction}]" if event.transaction else ""
     return f"{event.sequence}  {clock}  {who}  {text}{where}"

@@ -69,7 +69,7 @@ def _print_json(found: Services, rows: list[tuple[str, Task]]) -> None:
 
 def _row(transaction: str, task: Task, now: float) -> tuple[object, ...]:
     up = span(now - task.since) if task.pid and task.since else None
-    last = f"last: {task.last_end}" if task.last_end else ""
+    last = f"last: {task.last_end}" if task.pid and task.last_end else task.last_end
     note = "frozen" if task.frozen else task.complaint or task.reason or last
     state = task.phase or task.action
     return (task.service_id, transaction, state, task.pid, up, task.starts, note)
