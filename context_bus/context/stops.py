@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from context_bus.context.events import Key
 from context_bus.context.instances import base_of
 from context_bus.context.jobs import Job
 from context_bus.context.member import Member
 from context_bus.context.states import DOWN
 from context_bus.context.wishes import Wishes
-from context_bus.kernel.graph import find_cycle
+from context_bus.supervise.order import StopOrder
 
 
 @dataclass(eq=False, slots=True)
@@ -38,20 +39,12 @@ class Stops:
         self, members: Sequence[Member], now: float, job: Job | None = None, *, announce: bool = True
     ) -> None:
         """Stop these, as far as possible at once."""
-        requiring = [
-            other for other in members if other.state not in DOWN and other.conf.supervision.requires
-        ]
-        requirers = {
-            member.key: [other for other in requiring if _requires(other, member)] for member in members
-        }
-        # Files have no circles, but messages may: then there is no order, and nobody waits.
-        edges = {str(key): [str(other.key) for other in others] for key, others in requirers.items()}
-        has_order = not find_cycle(edges)
+        dependents = _dependents(members)
         for member in members:
-            dependents = requirers[member.key] if has_order else []
-            if dependents and member.state not in DOWN:
+            waits_for = dependents.get(member.key, [])
+            if waits_for and member.state not in DOWN:
                 self._wishes.no_more(member)
-                self._held.append(_Held(member, job, announce, dependents))
+                self._held.append(_Held(member, job, announce, waits_for))
             else:
                 self._wishes.stop(member, now, job=job, announce=announce)
 
@@ -67,8 +60,22 @@ class Stops:
         self._held = [held for held in self._held if held.member is not member]
 
 
-def _requires(member: Member, other: Member) -> bool:
-    if member.key.transaction != other.key.transaction or member is other:
-        return False
-    base = base_of(other.key.service_id)
-    return any(each.service_id == base for each in member.conf.supervision.requires)
+def _dependents(members: Sequence[Member]) -> dict[Key, list[Member]]:
+    """Who has to end before whom: of those that live, whoever requires a service before all its instances."""
+    living: dict[str, dict[str, list[Member]]] = {}
+    for member in members:
+        if member.state not in DOWN:
+            services = living.setdefault(member.key.transaction, {})
+            services.setdefault(base_of(member.key.service_id), []).append(member)
+    found: dict[Key, list[Member]] = {}
+    for services in living.values():
+        order = StopOrder(
+            {
+                base: [each for one in many for each in one.conf.supervision.requires]
+                for base, many in services.items()
+            }
+        )
+        for base, many in services.items():
+            holders = [one for name in order.holders(base, services) for one in services[name]]
+            found.update({one.key: holders for one in many})
+    return found
