@@ -19,7 +19,6 @@ class _Held:
     """A stop that waits for the end of others."""
 
     member: Member
-    job: Job | None
     announce: bool
     dependents: list[Member]
 
@@ -43,17 +42,21 @@ class Stops:
         for member in members:
             waits_for = dependents.get(member.key, [])
             if waits_for and member.state not in DOWN:
-                self._wishes.no_more(member)
-                self._held.append(_Held(member, job, announce, waits_for))
+                self._wishes.no_more(member, job)
+                self._held.append(_Held(member, announce, waits_for))
             else:
                 self._wishes.stop(member, now, job=job, announce=announce)
 
     def release(self, now: float) -> None:
-        """Stop those whose dependents have ended."""
-        ready = [held for held in self._held if all(each.state in DOWN for each in held.dependents)]
+        """Stop those whose dependents have ended, or are wanted again and will not end."""
+        ready = [
+            held
+            for held in self._held
+            if all(each.state in DOWN or each.is_wanted for each in held.dependents)
+        ]
         self._held = [held for held in self._held if held not in ready]
         for held in ready:
-            self._wishes.stop(held.member, now, job=held.job, announce=held.announce)
+            self._wishes.stop(held.member, now, announce=held.announce)
 
     def call_off(self, member: Member) -> None:
         """Somebody wants something else of it meanwhile."""

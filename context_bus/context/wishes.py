@@ -56,6 +56,9 @@ class Wishes:
         self._steps.expect(member, job, Goal.UP)
         self._steps.want(member, True)
         state = member.state
+        if state not in {State.STOPPING, State.ENDING}:
+            # Somebody wanted it to stop, but it had to wait for others and was not told yet.
+            self._steps.settle(member, Goal.DOWN, AnswerKind.FAILED, "wanted again before it was stopped")
         if state in DOWN:
             # What waits for its time, or to be told, runs now: somebody wants it twice.
             waits = state is State.WAITING and (member.relaunch is None or Timer.SCHEDULE in member.deadlines)
@@ -106,9 +109,10 @@ class Wishes:
         elif state is not State.ENDING:
             self._steps.tell_stop(member, now, cause, announce)
 
-    def no_more(self, member: Member) -> None:
+    def no_more(self, member: Member, job: Job | None) -> None:
         """A service is to be stopped, but not yet: whatever happens meanwhile, nothing starts it again."""
         self._steps.want(member, False)
+        self._steps.expect(member, job, Goal.DOWN)
         member.relaunch = None
 
     def restart(

@@ -109,6 +109,49 @@ def test_held_stop_is_a_stop_all_the_same() -> None:
     assert sim.kinds("r") == ["accepted", "done"]
 
 
+def test_second_stop_leaves_no_commander_without_an_answer() -> None:
+    """Two who want the same both hear of it, though the first stop was still waiting for others."""
+    sim = Sim(service("a"), kept(service("b"), requires="a"))
+    sim.command("start")
+    sim.up("a")
+    sim.up("b")
+    sim.command("stop", reply="r1")
+    sim.command("stop", reply="r2")
+    sim.ends("b")
+    sim.ends("a")
+    assert sim.kinds("r1") == sim.kinds("r2") == ["accepted", "done"]
+
+
+def test_stop_does_not_wait_for_who_is_wanted_again() -> None:
+    """A dependent that somebody starts again will not end; the stop of what it requires was commanded."""
+    sim = Sim(service("a"), kept(service("b"), requires="a"))
+    sim.command("start")
+    sim.up("a")
+    sim.up("b")
+    sim.command("stop", reply="r")
+    sim.command("restart", "b")
+    assert sim.child("a").told == ["stop"]
+    sim.ends("a")
+    sim.ends("b")
+    assert sim.kinds("r") == ["accepted", "done"]
+
+
+def test_restart_of_what_waits_to_be_stopped_answers_both() -> None:
+    """Whatever is asked last is what is wanted; who asked before is told what became of it."""
+    sim = Sim(service("a"), kept(service("b"), requires="a"))
+    sim.command("start")
+    sim.up("a")
+    sim.up("b")
+    sim.command("stop", reply="r1")
+    sim.command("restart", "a", reply="r2")
+    assert sim.child("a").told == ["stop"]
+    sim.ends("a")
+    sim.up("a")
+    sim.ends("b")
+    assert sim.kinds("r1") == sim.kinds("r2") == ["accepted", "done"]
+    assert sim.state("a") is State.STARTED
+
+
 def test_leaving_ends_in_order_too() -> None:
     """The provider's own end is a stop of everything."""
     sim = Sim(service("a"), kept(service("b"), requires="a"), kept(service("c"), requires="zz"))
