@@ -17,9 +17,11 @@ from context_bus.config.model import Action
 from context_bus.context.errands import Errands
 from context_bus.context.events import ChildExited, ChildSpawned, Ending, Event, Key, SpawnFailed
 from context_bus.context.instructions import EndChild, SpawnChild, TellService
+from context_bus.context.preloading import SERVICE
 from context_bus.context.site import Site
 from context_bus.errors import ContextBusError, ServiceError
 from context_bus.process import ending
+from context_bus.process.spawn import warm_up
 from context_bus.service.boot import Command, Outcome
 from context_bus.service.threads import Carrier
 
@@ -111,6 +113,7 @@ class Carriers:
         """Make a process, and stay with it to its end."""
         loop = asyncio.get_running_loop()
         name = f"threads {load.transaction}"
+        warm_up(SERVICE)
         try:
             carrier = await loop.run_in_executor(self._pool, Carrier, name, self._site.prepare)
         except ContextBusError as error:

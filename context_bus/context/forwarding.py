@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 
 from context_bus.bus.endpoint import check_bind
-from context_bus.bus.events import Link, LinkWatch
-from context_bus.bus.forwarder import READY_TIMEOUT, SETTLE, STOP_TIMEOUT, Policy, run_forwarder
+from context_bus.bus.forwarder import READY_TIMEOUT, SETTLE, STOP_TIMEOUT, Policy
 from context_bus.config.model import ContextConf
 from context_bus.context.adopting import Note
+from context_bus.context.forward import forward
 from context_bus.context.trace import ForwarderChanged, ForwarderState
 from context_bus.errors import ContextBusError, EndpointError, NotConnected
 from context_bus.process.child import Child
@@ -27,17 +25,8 @@ _log = logging.getLogger(__name__)
 
 #: What the next provider finds on a forwarder that outlived this one.
 _NOTE = Note("forwarder").text()
-#: Seconds in which a forwarder that broke a connection may turn out to have died rather than to hang.
-VERDICT_AFTER = 0.2
 #: Seconds between attempts to replace a forwarder whose endpoints are taken for the moment.
 RETRY = 0.5
-
-
-def forward(channel: Connection, front: str, back: str, insecure: bool, settle: float, policy: Policy) -> int:
-    """Be a forwarder; the target of its process."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    run_forwarder(front, back, channel, policy=policy, insecure=insecure, settle=settle)
-    return 0
 
 
 class ForwarderKeeper:
@@ -55,7 +44,7 @@ class ForwarderKeeper:
     ) -> None:
         self._conf, self._insecure, self._policy, self._show = conf, insecure, policy, show
         self._child: Child | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int:
@@ -79,19 +68,15 @@ class ForwarderKeeper:
         if adopted is None:
             await self._spawn(settle=0.0)
         else:
-            self._child = adopted
+            self._attend(adopted)
         self._show(ForwarderChanged(ForwarderState.STARTED, self.pid))
-        self._tasks = [
-            asyncio.create_task(self._keep(), name="forwarder-keeper"),
-            asyncio.create_task(self._feel(), name="forwarder-heartbeat"),
-        ]
+        self._task = asyncio.create_task(self._keep(), name="forwarder-keeper")
 
     async def stop(self) -> None:
         """End it in order; kill it if it does not end."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
         child, self._child = self._child, None
         if child is None:
             return
@@ -119,30 +104,25 @@ class ForwarderKeeper:
                     await asyncio.sleep(RETRY)
             self._show(ForwarderChanged(ForwarderState.RESPAWNED, self.pid))
 
-    async def _feel(self) -> None:
-        """Tell when it exists but does not answer, and when it answers again."""
-        frozen = 0
-        with LinkWatch(self._conf.front_end_endpoint) as watch:
-            while True:
-                for link in await watch.change():
-                    child = self._child
-                    if link is Link.CONNECTED and frozen:
-                        if frozen == self.pid:
-                            self._show(ForwarderChanged(ForwarderState.THAWED, frozen))
-                        frozen = 0
-                    elif link is Link.DISCONNECTED and child is not None and _lives(child):
-                        # Its death breaks connections too, but that is told by who replaces it.
-                        await asyncio.wait([child.exited()], timeout=VERDICT_AFTER)
-                        if _lives(child) and not watch.is_connected:
-                            frozen = child.pid
-                            _log.warning("forwarder hangs: pid=%d", frozen)
-                            self._show(ForwarderChanged(ForwarderState.FROZEN, frozen, "it does not answer"))
+    def _attend(self, child: Child) -> None:
+        """Tell when it is stopped by a signal and does not answer, and when it answers again."""
+        self._child = child
+        child.on_stopped(lambda is_stopped: self._frozen(child.pid, is_stopped))
+
+    def _frozen(self, pid: int, is_stopped: bool) -> None:
+        if pid != self.pid:
+            return
+        if is_stopped:
+            _log.warning("forwarder hangs: pid=%d", pid)
+            self._show(ForwarderChanged(ForwarderState.FROZEN, pid, "it does not answer"))
+        else:
+            self._show(ForwarderChanged(ForwarderState.THAWED, pid))
 
     async def _spawn(self, settle: float) -> None:
         conf = self._conf
         arguments = (conf.front_bind, conf.backend_bind, self._insecure, settle, self._policy)
         child = await asyncio.to_thread(spawn, "forwarder", forward, *arguments, note=_NOTE)
-        self._child = child
+        self._attend(child)
         try:
             answer = await _first_word(child)
         except BaseException:

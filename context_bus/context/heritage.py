@@ -14,6 +14,7 @@ from context_bus.context.events import Found, Resumed
 from context_bus.context.instances import base_of
 from context_bus.context.instructions import SpawnChild
 from context_bus.context.journal import Journal, Keep
+from context_bus.context.preloading import FORWARDER
 from context_bus.context.spawner import Spawner
 from context_bus.process.child import Child
 from context_bus.process.ending import end_now
@@ -37,19 +38,17 @@ class Heritage:
         """The forwarder of the provider before, if it lives."""
         return self._adoption.forwarder if self._adoption is not None else None
 
-    async def find_guardian(self, preload: tuple[str, ...]) -> None:
+    async def find_guardian(self) -> None:
         """Have a guardian: a new one, or that of an earlier provider with all that it kept.
-
-        Args:
-            preload: What a new one imports.
 
         Raises:
             ProcessError: There can be none.
         """
         keep = self._keep
-        kept = await asyncio.to_thread(adopt, keep.guardian) if keep is not None else None
+        kept = await asyncio.to_thread(adopt, str(keep.place.guardian)) if keep is not None else None
         if keep is None or kept is None:
-            warm_up(preload, keep.guardian if keep is not None and keep.outlives else None)
+            at = str(keep.place.guardian) if keep is not None and keep.outlives else None
+            warm_up(FORWARDER, at)
         elif keep.is_fresh:
             await asyncio.to_thread(kill_all)
         else:

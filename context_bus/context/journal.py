@@ -63,11 +63,6 @@ class Keep:
     is_fresh: bool = False
     outlives: bool = False
 
-    @property
-    def guardian(self) -> str:
-        """Path at which a guardian is found that outlived its provider."""
-        return str(self.place.directory / "guardian.sock")
-
 
 #: Environment variable of all services, with the directory of the state that they belong to.
 STATE_VARIABLE = "CONTEXT_BUS_STATE_DIRECTORY"

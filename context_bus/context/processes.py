@@ -1,6 +1,7 @@
 """Services that have a process of their own: made, watched, ended. Must not know what a service means.
 
-Making a process waits for the guardian, so it happens in a thread, one after the other. The end of a
+Processes are ordered in a thread, since the guardian may be busy, and all that are wanted at the same time
+are made at the same time. The end of a
 process is an event of the loop; before it is told to anybody, what the process left behind is swept, so
 that its successor finds ports and files free.
 """
@@ -12,7 +13,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
 from context_bus.config.model import Action, ServiceType
@@ -144,9 +145,7 @@ class Processes:
         try:
             opened = self._outputs.open(self._name_of(key), stdout=stdout, stderr=stderr)
             with contextlib.closing(opened) as pipes:
-                loop = asyncio.get_running_loop()
-                streams = (pipes.stdout_fd, pipes.stderr_fd)
-                child = await loop.run_in_executor(self._pool, self._spawn, process, *streams)
+                child = await self._spawn(process, pipes.stdout_fd, pipes.stderr_fd)
         except ContextBusError as error:
             del self._processes[key, number]
             self._outputs.release(self._name_of(key))
@@ -172,10 +171,22 @@ class Processes:
         child.on_stopped(lambda is_frozen: self._post(ChildFrozen(key, number, is_frozen)))
         self._listen(process)
 
-    def _spawn(self, process: _Process, stdout: int, stderr: int) -> Child:
-        if process.is_unwanted:
-            raise ServiceError("stopped before it had a process")
-        return self._site.start(process.order, stdout, stderr)
+    async def _spawn(self, process: _Process, stdout: int, stderr: int) -> Child:
+        """Order a process, beside the loop since the guardian may be busy, and wait for it."""
+        outcome: Future[Child] = Future()
+        outcome.set_running_or_notify_cancel()
+        self._pool.submit(self._order, process, stdout, stderr, outcome)
+        return await asyncio.wrap_future(outcome)
+
+    def _order(self, process: _Process, stdout: int, stderr: int, outcome: Future[Child]) -> None:
+        try:
+            if process.is_unwanted:
+                raise ServiceError("stopped before it had a process")
+            asked = self._site.begin(process.order, stdout, stderr)
+        except BaseException as error:  # noqa: BLE001  # raised by who waits
+            outcome.set_exception(error)
+        else:
+            asked.add_done_callback(lambda done: _pass_on(done, outcome))
 
     def _name_of(self, key: Key) -> str:
         """Under which name the output of a service is shown."""
@@ -249,6 +260,14 @@ class Processes:
     async def _kill(self, children: list[Child]) -> None:
         if children:
             await ending.end_all([ending.Ending(child, grace=0.0) for child in children])
+
+
+def _pass_on(asked: Future[Child], outcome: Future[Child]) -> None:
+    error = asked.exception()
+    if error is None:
+        outcome.set_result(asked.result())
+    else:
+        outcome.set_exception(error)
 
 
 def _outcome(child: Child, said: list[bytes]) -> Outcome | None:

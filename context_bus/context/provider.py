@@ -39,6 +39,7 @@ from context_bus.context.journal import Journal, Keep
 from context_bus.context.listening import Ears
 from context_bus.context.logs import Logs
 from context_bus.context.member import Limits
+from context_bus.context.preloading import preload_for
 from context_bus.context.reload import CodeWatcher
 from context_bus.context.roots import Roots
 from context_bus.context.signals import Reactions, Signals
@@ -61,8 +62,6 @@ from context_bus.supervise.clockwatch import ClockWatch
 
 _log = logging.getLogger(__name__)
 
-#: What every service needs; imported once, in the guardian.
-PRELOAD = ("context_bus.service.host", "context_bus.context.forwarding")
 #: Seconds that the bus may take to come up.
 CONNECT_TIMEOUT = 10.0
 
@@ -107,7 +106,6 @@ class Provider:
         self.conf = conf
         self._on_event = on_event or (lambda event: None)
         self._transaction, self._reload = transaction, reload
-        self._preload = PRELOAD if prepare is None else (*PRELOAD, prepare.__module__)
         limits = limits or Limits()
         self._roots = Roots(conf, allowed)
         self._journal = Journal(keep, self._show) if keep is not None else None
@@ -162,9 +160,10 @@ class Provider:
                 self._journal.begin()
             Provider._running += 1
             stack.push_async_callback(self._release_guardian)
-            await self._heritage.find_guardian(self._preload)
+            await self._heritage.find_guardian()
             stack.push_async_callback(self._keeper.stop)
             await self._keeper.start(self._heritage.forwarder)
+            preload_for(self.conf)
             await self._serve(stack)
             self._reason = await self._finished
         self._voice = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from context_bus.config.model import ServiceType, TaskServiceConf
@@ -13,11 +14,14 @@ from context_bus.context.instances import number_of
 from context_bus.context.instructions import SpawnChild
 from context_bus.context.journal import STATE_VARIABLE
 from context_bus.context.logs import Logs
+from context_bus.context.preloading import SERVICE
 from context_bus.context.roots import Roots
 from context_bus.errors import ServiceError
 from context_bus.kernel.surroundings import Surroundings
+from context_bus.process.asked import Wish
 from context_bus.process.child import Child
-from context_bus.process.spawn import spawn, spawn_program
+from context_bus.process.freight import pack
+from context_bus.process.spawn import begin, warm_up
 from context_bus.service.boot import Boot
 from context_bus.service.host import run_service
 
@@ -78,22 +82,20 @@ class Site:
         """Whether the process of a service is to send heartbeats."""
         return _heartbeat(conf) > 0.0
 
-    def start(self, order: SpawnChild, stdout: int, stderr: int) -> Child:
-        """Make the process of a service; blocks until it exists.
+    def begin(self, order: SpawnChild, stdout: int, stderr: int) -> Future[Child]:
+        """Order the process of a service; the future fails with ProcessError if it cannot be executed.
 
         Raises:
-            ContextBusError: It comes from where services may not come from, or cannot be executed.
+            ServiceError: It comes from where services may not come from.
         """
         conf, surroundings = order.conf, self.surroundings(order.key, order.conf)
         note = Note("service", *order.key, order.incarnation).text()
+        streams = {"stdout": stdout, "stderr": stderr}
         if conf.service_type is ServiceType.COMMAND:
-            return spawn_program(
-                conf.id, conf.command, surroundings=surroundings, stdout=stdout, stderr=stderr, note=note
-            )
-        boot = self.boot(order)
-        return spawn(
-            conf.id, run_service, boot, surroundings=surroundings, stdout=stdout, stderr=stderr, note=note
-        )
+            return begin(Wish(conf.id, conf.command, None, surroundings, streams, note=note))
+        warm_up(SERVICE)
+        freight = pack(run_service, (self.boot(order),))
+        return begin(Wish(conf.id, (), freight, surroundings, streams, note=note))
 
     def surroundings(self, key: Key, conf: TaskServiceConf) -> Surroundings:
         """What the process of a service runs in; a program also learns what a Python service is told."""

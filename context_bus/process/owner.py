@@ -66,7 +66,7 @@ class Guardian:
         self._line, self._is_ours, self._keeps = Line(connection, pid), is_ours, keeps
         # One that has ended already has no children.
         self._identity = tree.identify(pid) or tree.Identity(pid, 0)
-        self._is_gone = False
+        self._is_gone = self._is_ending = False
         self._asked = Asked()
         self._children: dict[int, Child] = {}
         #: Hears the guardian for as long as it lives.
@@ -149,12 +149,15 @@ class Guardian:
         """Have modules imported before the first Python child is needed."""
         self._line.order(Preload(tuple(modules)))
 
-    def start(self, wish: Wish) -> Child:
-        """Start a child; returns when it has a pid and, if it is a program, has been executed.
+    def begin(self, wish: Wish) -> Future[Child]:
+        """Order a child; its future is set when it has a pid and, if it is a program, has been executed.
+
+        The future fails with `GuardianGone` if the guardian ends meanwhile, with another `ProcessError`
+        if the child cannot be started. What the wish names can be closed when this returns.
 
         Raises:
-            GuardianGone: The guardian ended meanwhile.
-            ProcessError: It cannot be started; says why.
+            GuardianGone: The guardian has ended.
+            ProcessError: The order cannot be sent.
         """
         with contextlib.ExitStack() as stack:
             given, ours = list(wish.streams.items()), None
@@ -167,16 +170,12 @@ class Guardian:
                 if self._keeps:
                     given.append(("ours", ours.fileno()))
                 given += [("passed", one) for one in wish.freight.descriptors]
-            future = self._ask_for(wish, ours, given)
-        try:
-            return future.result()
-        except BaseException:
-            if ours is not None:
-                ours.close()
-            raise
+            return self._ask_for(wish, ours, given)
 
     def _ask_for(self, wish: Wish, ours: Connection | None, given: list[tuple[str, int]]) -> Future[Child]:
         number, future = self._asked.wish(wish, ours)
+        if ours is not None:
+            future.add_done_callback(lambda done: ours.close() if done.exception() else None)
         names = tuple(name for name, _ in given)
         order = Start(number, wish.name, wish.argv, wish.surroundings, wish.note, names, tuple(wish.held))
         try:
@@ -215,6 +214,7 @@ class Guardian:
 
     def shut_down(self) -> None:
         """Kill all that was started, and end the guardian; returns when all is gone."""
+        self._is_ending = True
         with contextlib.suppress(GuardianGone):
             self._line.order(End())
         self.thread.join()
@@ -289,7 +289,8 @@ class Guardian:
                 os.waitpid(self.pid, 0)
         else:
             tree.wait_gone([self._identity], FOLLOWING)
-        self._asked.fail(GuardianGone(f"guardian {self.pid} has ended"))
+        ended = ProcessError(f"guardian {self.pid} was shut down") if self._is_ending else None
+        self._asked.fail(ended or GuardianGone(f"guardian {self.pid} has ended"))
         for child in self._children.values():
             child.note_exit(UNKNOWN)
         self._children.clear()

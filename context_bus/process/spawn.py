@@ -7,9 +7,11 @@ own session, dies with the guardian, and is reaped by it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from context_bus.errors import ProcessError
@@ -49,12 +51,13 @@ class _Owned:
         """The guardian; a new one if there is none. The lock is held."""
         if self.guardian is None or self.guardian.is_gone:
             self.guardian = Guardian.launch(self.keep)
-            self._preload(self.guardian)
+            self._preload(self.guardian, self.preload)
         return self.guardian
 
     def warm_up(self, preload: tuple[str, ...], keep: str) -> None:
-        """Have a guardian with these modules. The lock is held."""
-        self.preload = preload
+        """Have a guardian with these modules too. The lock is held."""
+        missing = tuple(one for one in preload if one not in self.preload)
+        self.preload += missing
         if self.guardian is None or self.guardian.is_gone:
             self.keep = keep
             self.living()
@@ -62,12 +65,13 @@ class _Owned:
         if keep and keep != self.keep:
             found = f"keeps processes at {self.keep}" if self.keep else "keeps nothing for others"
             raise ProcessError(f"the guardian of this process {found}, not at {keep}; shut it down first")
-        self._preload(self.guardian)
+        self._preload(self.guardian, missing)
 
-    def _preload(self, guardian: Guardian) -> None:
-        if self.preload:
+    @staticmethod
+    def _preload(guardian: Guardian, modules: tuple[str, ...]) -> None:
+        if modules:
             with contextlib.suppress(GuardianGone):  # the next one will have them
-                guardian.preload(self.preload)
+                guardian.preload(modules)
 
 
 _owned = _Owned()
@@ -120,6 +124,8 @@ def adopt(path: str) -> Kept | None:
     path = os.path.abspath(path)
     with _owned.lock:
         if _owned.guardian is not None and not _owned.guardian.is_gone:
+            if not os.path.exists(path):
+                return None
             raise ProcessError(f"this process has a guardian already, {_owned.guardian.pid}; adopt first")
         adopted = Guardian.adopt(path)
         if adopted is None:
@@ -127,6 +133,22 @@ def adopt(path: str) -> Kept | None:
         _owned.guardian, children = adopted
         _owned.keep = path
         return Kept(_owned.guardian.pid, children)
+
+
+def begin(wish: Wish) -> Future[Child]:
+    """Order a child without waiting for it: many that are ordered together are made together.
+
+    Args:
+        wish: What to start. Its descriptors must stay open until the future is done.
+
+    Returns:
+        Done when the child has a pid and, if it is a program, has been executed; fails with ProcessError
+        if it cannot be started.
+    """
+    outcome: Future[Child] = Future()
+    outcome.set_running_or_notify_cancel()  # whoever waits may give up, the child comes all the same
+    _attempt(wish, outcome, _ATTEMPTS)
+    return outcome
 
 
 def spawn(
@@ -156,7 +178,7 @@ def spawn(
         ProcessError: There is no guardian, or no process can be made, or not in these surroundings.
     """
     streams = _streams(stdout=stdout, stderr=stderr)
-    return _start(Wish(name, (), pack(target, args), surroundings, streams, held or {}, note))
+    return begin(Wish(name, (), pack(target, args), surroundings, streams, held or {}, note)).result()
 
 
 def spawn_program(
@@ -189,7 +211,7 @@ def spawn_program(
     if not argv or not argv[0]:
         raise ProcessError(f"cannot start {name}: no program is named")
     streams = _streams(stdin=stdin, stdout=stdout, stderr=stderr)
-    return _start(Wish(name, tuple(argv), None, surroundings, streams, held or {}, note))
+    return begin(Wish(name, tuple(argv), None, surroundings, streams, held or {}, note)).result()
 
 
 def kill_all() -> None:
@@ -204,10 +226,10 @@ def kill_all() -> None:
 def shut_down() -> None:
     """End the guardian and with it all children, and all they started; returns when all is gone."""
     with _owned.lock:
-        if _owned.guardian is not None:
-            _owned.guardian.shut_down()
-            _owned.guardian = None
+        guardian, _owned.guardian = _owned.guardian, None
         _owned.preload, _owned.keep = (), ""
+    if guardian is not None:
+        guardian.shut_down()
 
 
 def guardian() -> Guardian | None:
@@ -215,17 +237,37 @@ def guardian() -> Guardian | None:
     return _owned.guardian
 
 
-def _start(wish: Wish) -> Child:
-    """Start a child; if the guardian is killed just now, with the next one."""
-    for _ in range(_ATTEMPTS):
+def _attempt(wish: Wish, outcome: Future[Child], attempts: int) -> None:
+    """Order a child of the guardian there is; if that is killed just now, of the next one."""
+    try:
         with _owned.lock:
             guardian = _owned.living()
-        try:
-            return guardian.start(wish)
-        except GuardianGone as error:
-            guardian.thread.join()  # then it is known to be gone
-            last = error
-    raise ProcessError(f"cannot start {wish.name}: {last}, and so did those before it") from last
+        asked = guardian.begin(wish)
+    except GuardianGone as error:
+        guardian.thread.join()  # then it is known to be gone
+        _fail(wish, outcome, attempts, error)
+    except ProcessError as error:
+        outcome.set_exception(error)
+    else:
+        asked.add_done_callback(functools.partial(_settle, wish, outcome, attempts))
+
+
+def _settle(wish: Wish, outcome: Future[Child], attempts: int, asked: Future[Child]) -> None:
+    """Tell what has become of a wish; in the thread that heard of it."""
+    error = asked.exception()
+    if error is None:
+        outcome.set_result(asked.result())
+    else:
+        _fail(wish, outcome, attempts, error)
+
+
+def _fail(wish: Wish, outcome: Future[Child], attempts: int, error: BaseException) -> None:
+    if isinstance(error, GuardianGone):
+        if attempts > 1:
+            _attempt(wish, outcome, attempts - 1)
+            return
+        error = ProcessError(f"cannot start {wish.name}: {error}, and so did those before it")
+    outcome.set_exception(error)
 
 
 def _streams(**streams: int | None) -> dict[str, int]:

@@ -43,6 +43,11 @@ class Place:
         return self.directory / "lock"
 
     @property
+    def guardian(self) -> Path:
+        """Socket at which a guardian is found that outlived its provider."""
+        return self.directory / "guardian.sock"
+
+    @property
     def logs(self) -> Path:
         """What services write."""
         return self.directory / "logs"

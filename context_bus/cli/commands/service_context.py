@@ -106,15 +106,21 @@ def command(
     """
     import asyncio
 
-    from context_bus.cli.logs import LogSettings, configure
-    from context_bus.context.journal import Keep
-    from context_bus.context.provider import Provider
-    from context_bus.kernel.ids import new_transaction
+    from context_bus.context.preloading import begin_early, preload_for
     from context_bus.store.place import place_of
+
+    place = place_of(file, state)
+    begin_early(place, keeps=keep_services)
+    from context_bus.cli.logs import LogSettings, configure
 
     logs = LogSettings(log_level, str(Path(log_file).absolute()) if log_file else "", as_json)
     configure(logs)
     conf = _usable(file)
+    preload_for(conf)
+    from context_bus.context.journal import Keep
+    from context_bus.context.provider import Provider
+    from context_bus.kernel.ids import new_transaction
+
     if insecure:
         remark("warning: --insecure: whoever reaches these ports can run code here")
     provider = Provider(
@@ -126,7 +132,7 @@ def command(
         policy="block" if policy == "block" else "drop",
         prepare=logs.for_child(),
         reload=reload,
-        keep=Keep(place_of(file, state), store, fresh, keep_services),
+        keep=Keep(place, store, fresh, keep_services),
         terminal=None if quiet or as_json else sys.stdout.fileno(),
     )
     return EXIT_CODES.get(asyncio.run(provider.run()), 0)
