@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from context_bus.config.model import Action
 from context_bus.context.changes import RELOAD, SCALE, Changes
 from context_bus.context.commands import ALL, AnswerKind, ServiceAnswer
@@ -109,7 +111,7 @@ class Commanding:
         found: dict[str, Order] = {}
         for order in orders:
             for service_id in self._table.instance_ids(transaction, order.service_id, order.conf):
-                found[service_id] = replace(order, service_id=service_id)
+                found[service_id] = msgspec.structs.replace(order, service_id=service_id)
         return tuple(found.values())
 
     def _verdict(self, action: Action, key: Key, order: Order) -> ServiceAnswer:

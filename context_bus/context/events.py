@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
+
+import msgspec
 
 from context_bus.config.model import ContextConf, TaskServiceConf
 from context_bus.supervise.policy import Memory
@@ -30,8 +31,7 @@ class Timer(StrEnum):
     SCHEDULE = "schedule"  # the next run by the clock
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyTo:
+class ReplyTo(msgspec.Struct, frozen=True):
     """Where the answers to a command go; without a topic nobody asked for any."""
 
     topic: str = ""
@@ -42,8 +42,7 @@ class ReplyTo:
 NOBODY = ReplyTo()
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """One service of a command.
 
     Args:
@@ -57,8 +56,7 @@ class Order:
     refusal: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CommandReceived:
+class CommandReceived(msgspec.Struct, frozen=True):
     """A command on topic ``context``, or one of the provider's own.
 
     Args:
@@ -82,8 +80,7 @@ class CommandReceived:
     dry_run: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessSeen:
+class ProcessSeen(msgspec.Struct, frozen=True):
     """A client's message on topic ``process``: a command for one service, or for those of one name."""
 
     action: str
@@ -93,8 +90,7 @@ class ProcessSeen:
     reply: ReplyTo = NOBODY
 
 
-@dataclass(frozen=True, slots=True)
-class StateAsked:
+class StateAsked(msgspec.Struct, frozen=True):
     """A query on topic ``state``.
 
     Args:
@@ -112,20 +108,17 @@ class StateAsked:
     limit: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RestartAsked:
+class RestartAsked(msgspec.Struct, frozen=True):
     """Restart what stems from these service directories, in every transaction (their code has changed)."""
 
     instances: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class ReloadAsked:
+class ReloadAsked(msgspec.Struct, frozen=True):
     """The context file was edited and is to be applied (SIGHUP)."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileRead:
+class FileRead(msgspec.Struct, frozen=True):
     """The context file was read again.
 
     Args:
@@ -141,8 +134,7 @@ class FileRead:
     faults: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """One service that an earlier provider kept.
 
     Args:
@@ -166,8 +158,7 @@ class Found:
     pid: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Resumed:
+class Resumed(msgspec.Struct, frozen=True):
     """An earlier provider of this context was killed; this is what it kept.
 
     Args:
@@ -179,15 +170,13 @@ class Resumed:
     services: tuple[Found, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LeaveAsked:
+class LeaveAsked(msgspec.Struct, frozen=True):
     """The provider is to end: stop every service first."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(msgspec.Struct, frozen=True):
     """A service's report on topic ``control``.
 
     Args:
@@ -210,11 +199,10 @@ class Reported:
     sender: str = ""
     reason: str = ""
     where: str = ""
-    status: Mapping[str, object] = field(default_factory=dict)
+    status: Mapping[str, object] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ChildSpawned:
+class ChildSpawned(msgspec.Struct, frozen=True):
     """The process of an incarnation exists."""
 
     key: Key
@@ -222,8 +210,7 @@ class ChildSpawned:
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class SpawnFailed:
+class SpawnFailed(msgspec.Struct, frozen=True):
     """The process of an incarnation could not be made."""
 
     key: Key
@@ -239,8 +226,7 @@ class Ending(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class ChildExited:
+class ChildExited(msgspec.Struct, frozen=True):
     """The process of an incarnation is gone.
 
     Args:
@@ -266,8 +252,7 @@ class ChildExited:
     reported: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeAnswered:
+class ProbeAnswered(msgspec.Struct, frozen=True):
     """A readiness probe of an incarnation was answered, or in vain: then ``reason`` says why not."""
 
     key: Key
@@ -275,8 +260,7 @@ class ProbeAnswered:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LifeLost:
+class LifeLost(msgspec.Struct, frozen=True):
     """An incarnation runs, but does not answer any more."""
 
     key: Key
@@ -284,8 +268,7 @@ class LifeLost:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChildFrozen:
+class ChildFrozen(msgspec.Struct, frozen=True):
     """The process of an incarnation was stopped by a signal (SIGSTOP), or goes on."""
 
     key: Key
@@ -293,13 +276,11 @@ class ChildFrozen:
     is_frozen: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ClockSet:
+class ClockSet(msgspec.Struct, frozen=True):
     """Somebody has set the clock of the machine: what is due by the clock is due at another time."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeadlineReached:
+class DeadlineReached(msgspec.Struct, frozen=True):
     """A timer has run out; an outdated one is of no account."""
 
     key: Key

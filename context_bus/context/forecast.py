@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from context_bus.config.model import ContextConf, ServiceType, TaskServiceConf
-from context_bus.context.roots import Roots
+from context_bus.context.roots import home_of
 from context_bus.errors import ConfigurationError, Fault
 from context_bus.kernel.surroundings import Surroundings
 from context_bus.process import program
@@ -28,7 +28,7 @@ def machine_faults(conf: ContextConf, service: TaskServiceConf) -> Iterator[Faul
     if service.service_type is ServiceType.THREAD:
         return
     kept = service.supervision
-    home = Roots(conf).home
+    home = home_of(conf)
     is_program = service.service_type is ServiceType.COMMAND
     own = kept.surroundings
     surroundings = replace(own, cwd=str(home / own.cwd)) if own.cwd or is_program else own

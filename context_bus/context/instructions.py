@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from context_bus.config.model import TaskServiceConf
 from context_bus.config.supervision import Liveness, Readiness
@@ -14,8 +15,7 @@ from context_bus.kernel.message import Cause
 from context_bus.supervise.policy import Memory
 
 
-@dataclass(frozen=True, slots=True)
-class SpawnChild:
+class SpawnChild(msgspec.Struct, frozen=True):
     """Make a process for a service.
 
     Args:
@@ -31,8 +31,7 @@ class SpawnChild:
     run_now: bool
 
 
-@dataclass(frozen=True, slots=True)
-class TellService:
+class TellService(msgspec.Struct, frozen=True):
     """Tell a service's process to ``start`` its task or to ``stop``."""
 
     key: Key
@@ -41,16 +40,14 @@ class TellService:
     conf: TaskServiceConf
 
 
-@dataclass(frozen=True, slots=True)
-class EndChild:
+class EndChild(msgspec.Struct, frozen=True):
     """Kill a process and all it spawned; it was told to stop, in vain."""
 
     key: Key
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeReadiness:
+class ProbeReadiness(msgspec.Struct, frozen=True):
     """Ask a service whether it is ready, until it is; comes back with ``ProbeAnswered``."""
 
     key: Key
@@ -58,8 +55,7 @@ class ProbeReadiness:
     readiness: Readiness
 
 
-@dataclass(frozen=True, slots=True)
-class WatchLife:
+class WatchLife(msgspec.Struct, frozen=True):
     """Watch whether a service that runs is alive; comes back with ``LifeLost``, once."""
 
     key: Key
@@ -67,8 +63,7 @@ class WatchLife:
     liveness: Liveness
 
 
-@dataclass(frozen=True, slots=True)
-class Remember:
+class Remember(msgspec.Struct, frozen=True):
     """Record what is wanted of a service and where it stands, before anything else is done.
 
     Args:
@@ -88,8 +83,7 @@ class Remember:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PublishProcess:
+class PublishProcess(msgspec.Struct, frozen=True):
     """Let everybody see what is asked of a service, on topic ``process``."""
 
     key: Key
@@ -98,8 +92,7 @@ class PublishProcess:
     cause: Cause | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PublishReport:
+class PublishReport(msgspec.Struct, frozen=True):
     """Report on behalf of a service that cannot do so any more, on topic ``control``."""
 
     key: Key
@@ -108,8 +101,7 @@ class PublishReport:
     status: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class SendAnswer:
+class SendAnswer(msgspec.Struct, frozen=True):
     """Answer a commander."""
 
     reply: ReplyTo
@@ -117,8 +109,7 @@ class SendAnswer:
     answer: Answer
 
 
-@dataclass(frozen=True, slots=True)
-class SendRecord:
+class SendRecord(msgspec.Struct, frozen=True):
     """Answer a query with the record of its transaction."""
 
     reply: ReplyTo
@@ -126,15 +117,13 @@ class SendRecord:
     record: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class SendServices:
+class SendServices(msgspec.Struct, frozen=True):
     """Answer a query with every service of every transaction, briefly."""
 
     reply: ReplyTo
 
 
-@dataclass(frozen=True, slots=True)
-class SendEvents:
+class SendEvents(msgspec.Struct, frozen=True):
     """Answer a query with what happened after the event with a number, at most so many."""
 
     reply: ReplyTo
@@ -142,30 +131,26 @@ class SendEvents:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReadFile:
+class ReadFile(msgspec.Struct, frozen=True):
     """Read the context file again; comes back with ``FileRead``."""
 
     reply: ReplyTo
     dry_run: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(msgspec.Struct, frozen=True):
     """A service does not belong to its transaction any more."""
 
     key: Key
 
 
-@dataclass(frozen=True, slots=True)
-class Broadcast:
+class Broadcast(msgspec.Struct, frozen=True):
     """The table has changed; let everybody know, soon."""
 
     transaction: str
 
 
-@dataclass(frozen=True, slots=True)
-class SetTimer:
+class SetTimer(msgspec.Struct, frozen=True):
     """Come back with ``DeadlineReached`` at a time of the clock that gave ``now``."""
 
     key: Key
@@ -174,15 +159,13 @@ class SetTimer:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(msgspec.Struct, frozen=True):
     """Show it to whoever watches the provider."""
 
     event: ProviderEvent
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(msgspec.Struct, frozen=True):
     """Every service has ended and the provider was told to leave."""
 
     reason: str

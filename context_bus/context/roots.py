@@ -13,6 +13,11 @@ from context_bus.config.locations import allowed_roots, is_allowed, resolve_loca
 from context_bus.config.model import ContextConf, ServiceType, TaskServiceConf
 
 
+def home_of(conf: ContextConf) -> Path:
+    """Where relative paths of a file start."""
+    return Path(conf.file or "context.xml").absolute().parent
+
+
 class Roots:
     """The directories that a provider trusts.
 
@@ -24,7 +29,7 @@ class Roots:
     def __init__(self, conf: ContextConf, allowed: Iterable[str | Path] = ()) -> None:
         self._file = conf.file
         #: Where relative paths of the file start.
-        self.home = Path(conf.file or "context.xml").absolute().parent
+        self.home = home_of(conf)
         self.trust(conf)
         self._roots = tuple(
             dict.fromkeys([*allowed_roots(conf), *(Path(each).resolve() for each in allowed)])

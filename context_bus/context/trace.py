@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from context_bus.config.model import Action, Trigger
 from context_bus.context.commands import AnswerKind, ServiceAnswer
@@ -12,13 +13,11 @@ from context_bus.context.events import Key
 from context_bus.context.states import State
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderEvent:
+class ProviderEvent(msgspec.Struct, frozen=True):
     """Root of everything a provider shows."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderReady(ProviderEvent):
+class ProviderReady(ProviderEvent, frozen=True):
     """The forwarder is up and commands are heard.
 
     Args:
@@ -38,8 +37,7 @@ class ProviderReady(ProviderEvent):
     forwarder_pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceChanged(ProviderEvent):
+class ServiceChanged(ProviderEvent, frozen=True):
     """A service moved from one state to another.
 
     Args:
@@ -66,8 +64,7 @@ class ServiceChanged(ProviderEvent):
         return Key(self.transaction, self.service_id)
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceFrozen(ProviderEvent):
+class ServiceFrozen(ProviderEvent, frozen=True):
     """The process of a service was stopped by a signal (SIGSTOP), or goes on."""
 
     transaction: str
@@ -76,8 +73,7 @@ class ServiceFrozen(ProviderEvent):
     is_frozen: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceReported(ProviderEvent):
+class ServiceReported(ProviderEvent, frozen=True):
     """A service reported something of its own, mostly ``updated``."""
 
     transaction: str
@@ -85,11 +81,10 @@ class ServiceReported(ProviderEvent):
     service_name: str
     action: str
     result: str
-    status: Mapping[str, object] = field(default_factory=dict)
+    status: Mapping[str, object] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class TransitionFired(ProviderEvent):
+class TransitionFired(ProviderEvent, frozen=True):
     """A transition of one service acted, or wanted to act, on another.
 
     Args:
@@ -111,8 +106,7 @@ class TransitionFired(ProviderEvent):
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CommandHeard(ProviderEvent):
+class CommandHeard(ProviderEvent, frozen=True):
     """A command arrived; ``services`` is empty if it is for all of them."""
 
     action: str
@@ -121,8 +115,7 @@ class CommandHeard(ProviderEvent):
     topic: str = "context"
 
 
-@dataclass(frozen=True, slots=True)
-class CommandSettled(ProviderEvent):
+class CommandSettled(ProviderEvent, frozen=True):
     """A command was refused, or its outcome is known."""
 
     action: str
@@ -142,8 +135,7 @@ class ForwarderState(StrEnum):
     THAWED = "thawed"
 
 
-@dataclass(frozen=True, slots=True)
-class ForwarderChanged(ProviderEvent):
+class ForwarderChanged(ProviderEvent, frozen=True):
     """Something happened to the forwarder."""
 
     state: ForwarderState
@@ -151,8 +143,7 @@ class ForwarderChanged(ProviderEvent):
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FrameIgnored(ProviderEvent):
+class FrameIgnored(ProviderEvent, frozen=True):
     """A frame could not be used; ``count`` of them so far."""
 
     topic: str
@@ -160,23 +151,20 @@ class FrameIgnored(ProviderEvent):
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class MessagesLost(ProviderEvent):
+class MessagesLost(ProviderEvent, frozen=True):
     """Messages of others did not reach the provider; ``count`` of them so far."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class CodeChanged(ProviderEvent):
+class CodeChanged(ProviderEvent, frozen=True):
     """Files of services were edited; those services are restarted."""
 
     instances: tuple[str, ...]
     files: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ContextResumed(ProviderEvent):
+class ContextResumed(ProviderEvent, frozen=True):
     """An earlier provider was killed; what it had running is brought back.
 
     Args:
@@ -190,29 +178,25 @@ class ContextResumed(ProviderEvent):
     adopted: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class LeftoversEnded(ProviderEvent):
+class LeftoversEnded(ProviderEvent, frozen=True):
     """An earlier provider was killed together with its guardian; what they left was ended."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoreTroubled(ProviderEvent):
+class StoreTroubled(ProviderEvent, frozen=True):
     """What changes cannot be recorded for the moment; it is kept in memory."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoreRecovered(ProviderEvent):
+class StoreRecovered(ProviderEvent, frozen=True):
     """Everything is recorded again, but for so many events that had to be given up."""
 
     dropped: int
 
 
-@dataclass(frozen=True, slots=True)
-class OutputTroubled(ProviderEvent):
+class OutputTroubled(ProviderEvent, frozen=True):
     """What a service writes cannot be kept for the moment, or (without a reason) can be again."""
 
     name: str
@@ -220,23 +204,20 @@ class OutputTroubled(ProviderEvent):
     lost: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class FileReloaded(ProviderEvent):
+class FileReloaded(ProviderEvent, frozen=True):
     """The context file was read again, with so many services to add, remove, restart and keep."""
 
     file: str
     fault: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderLeaving(ProviderEvent):
+class ProviderLeaving(ProviderEvent, frozen=True):
     """The provider was told to end; services are being stopped."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderEnded(ProviderEvent):
+class ProviderEnded(ProviderEvent, frozen=True):
     """Nothing is left."""
 
     reason: str

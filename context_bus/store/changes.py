@@ -6,11 +6,11 @@ that the room contributes.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Hashable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Self
+
+import msgspec
 
 
 class Wish(StrEnum):
@@ -21,8 +21,7 @@ class Wish(StrEnum):
     NONE = "none"  # nobody has asked
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One thing to record; the fields are the parameters of its statements."""
 
     #: Whether it may be given up, the oldest first, when the store takes nothing for long.
@@ -41,11 +40,10 @@ class Change:
 
     def values(self) -> dict[str, object]:
         """The parameters by name."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: getattr(self, name) for name in self.__struct_fields__}
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnded(Change):
+class RunEnded(Change, frozen=True):
     """A provider is about to end in order; one that is killed leaves its run without an end.
 
     Args:
@@ -59,8 +57,7 @@ class RunEnded(Change):
     how: str
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionOpened(Change):
+class TransactionOpened(Change, frozen=True):
     """A transaction came into being; one that is known keeps its first record.
 
     Args:
@@ -76,8 +73,7 @@ class TransactionOpened(Change):
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted(Change):
+class Wanted(Change, frozen=True):
     """Somebody asked something of a service, or described it.
 
     Args:
@@ -101,11 +97,10 @@ class Wanted(Change):
 
     def replacing(self, older: Self) -> Self:
         """Keep the image if this one has none."""
-        return dataclasses.replace(self, conf=older.conf) if self.conf is None else self
+        return msgspec.structs.replace(self, conf=older.conf) if self.conf is None else self
 
 
-@dataclass(frozen=True, slots=True)
-class StateChanged(Change):
+class StateChanged(Change, frozen=True):
     """A service is in another state.
 
     Args:
@@ -131,11 +126,10 @@ class StateChanged(Change):
 
     def replacing(self, older: Self) -> Self:
         """Keep the memory of the restart policy if this one has none."""
-        return dataclasses.replace(self, restarts=older.restarts) if self.restarts is None else self
+        return msgspec.structs.replace(self, restarts=older.restarts) if self.restarts is None else self
 
 
-@dataclass(frozen=True, slots=True)
-class Forgotten(Change):
+class Forgotten(Change, frozen=True):
     """A service is no longer part of its transaction; its processes and events stay as history.
 
     Args:
@@ -149,8 +143,7 @@ class Forgotten(Change):
     is_barrier: ClassVar[bool] = True
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessBegan(Change):
+class ProcessBegan(Change, frozen=True):
     """A service has a process.
 
     Args:
@@ -176,8 +169,7 @@ class ProcessBegan(Change):
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessReady(Change):
+class ProcessReady(Change, frozen=True):
     """A process can do its work.
 
     Args:
@@ -189,8 +181,7 @@ class ProcessReady(Change):
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessEnded(Change):
+class ProcessEnded(Change, frozen=True):
     """A process is no more.
 
     Args:
@@ -208,8 +199,7 @@ class ProcessEnded(Change):
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class EventHappened(Change):
+class EventHappened(Change, frozen=True):
     """Something happened that people or programs may ask for later.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from context_bus.store.changes import Wish
 
@@ -12,8 +12,7 @@ from context_bus.store.changes import Wish
 EVENTS_OF_RUN = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionRow:
+class TransactionRow(msgspec.Struct, frozen=True):
     """One transaction; fields as in `changes.TransactionOpened`."""
 
     name: str
@@ -22,8 +21,7 @@ class TransactionRow:
     opened_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceRow:
+class ServiceRow(msgspec.Struct, frozen=True):
     """One service.
 
     Args:
@@ -47,8 +45,7 @@ class ServiceRow:
     updated_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessRow:
+class ProcessRow(msgspec.Struct, frozen=True):
     """One process; fields as in `changes.ProcessBegan`, with its times in seconds since the epoch."""
 
     id: str
@@ -67,8 +64,7 @@ class ProcessRow:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(msgspec.Struct, frozen=True):
     """One event; fields as in `changes.EventHappened`."""
 
     sequence: int
@@ -79,8 +75,7 @@ class EventRow:
     data: str
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(msgspec.Struct, frozen=True):
     """What a provider finds when it starts.
 
     Args:

@@ -6,13 +6,13 @@ Must not know what makes a fact true; a service that is not known yet is taken f
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from context_bus.config.supervision import Condition, Requirement
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """How far a service is.
 
     Args:
@@ -28,13 +28,11 @@ class Facts:
     failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(msgspec.Struct, frozen=True):
     """All that is required is so far."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
+class Waits(msgspec.Struct, frozen=True):
     """It has to wait for this service to be so far; for others perhaps, too."""
 
     for_whom: str
@@ -44,8 +42,7 @@ class Waits:
         return f"waits for {self.for_whom} to be {self.condition}"
 
 
-@dataclass(frozen=True, slots=True)
-class Blocked:
+class Blocked(msgspec.Struct, frozen=True):
     """It cannot start as things are; with the reason and the remedy."""
 
     reason: str

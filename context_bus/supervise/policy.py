@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypedDict
+
+import msgspec
 
 from context_bus.config.supervision import Restart, RestartWhen
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """How a child ended.
 
     Args:
@@ -30,13 +30,11 @@ class Ended:
     how: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Stay:
+class Stay(msgspec.Struct, frozen=True):
     """It stays ended: so says its policy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(msgspec.Struct, frozen=True):
     """It is started again.
 
     Args:
@@ -57,8 +55,7 @@ class Again:
         return self.streak > 0
 
 
-@dataclass(frozen=True, slots=True)
-class GiveUp:
+class GiveUp(msgspec.Struct, frozen=True):
     """It is not started again until somebody commands it; with the reason and the remedy."""
 
     reason: str

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
+import inspect
 import json
 from datetime import datetime
 
 import click
+import msgspec
 import pytest
 
 from context_bus.cli.live_view import LiveView, as_json, brief, cut, line_of
@@ -41,10 +42,10 @@ def shown(event: ProviderEvent, view: LiveView | None = None) -> str:
     ("event", "text"),
     [
         (STARTED, "03:04:05.678  ts_100   echo_action  started   pid 4321"),
-        (dataclasses.replace(STARTED, new=State.UPDATED), ""),
-        (dataclasses.replace(STARTED, new=State.ENDING), ""),
+        (msgspec.structs.replace(STARTED, new=State.UPDATED), ""),
+        (msgspec.structs.replace(STARTED, new=State.ENDING), ""),
         (
-            dataclasses.replace(
+            msgspec.structs.replace(
                 STARTED, new=State.FAILED, pid=None, reason="/far/away/Echo.py:7: boom in /etc"
             ),
             "03:04:05.678  ts_100   echo_action  failed    Echo.py:7: boom in /etc",
@@ -98,9 +99,9 @@ def test_every_event_has_a_line_and_a_json_form() -> None:
     silent = set()
     for kind in kinds:
         values = {}
-        for field in dataclasses.fields(kind):
-            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-                name = str(field.type).partition("[")[0]
+        for field in msgspec.structs.fields(kind):
+            if field.required:
+                name = inspect.get_annotations(kind)[field.name].partition("[")[0]
                 special = {
                     "Action": Action.START,
                     "AnswerKind": AnswerKind.DONE,
@@ -130,7 +131,7 @@ def test_columns_are_as_wide_as_the_services_need() -> None:
     services = (TaskServiceConf("a_long_id", "X", "a_long_name"), TaskServiceConf("b", "X", "b"))
     view = LiveView(lambda text: None, services=services)
     texts = [
-        shown(dataclasses.replace(STARTED, service_id=each.id, service_name=each.service_name), view)
+        shown(msgspec.structs.replace(STARTED, service_id=each.id, service_name=each.service_name), view)
         for each in reversed(services)
     ]
     assert len({text.index("started") for text in texts}) == 1
@@ -140,7 +141,7 @@ def test_transaction_is_named_once_there_are_several() -> None:
     """One transaction needs no name; two are told apart."""
     view = LiveView(lambda text: None)
     assert "TX1" not in shown(STARTED, view)
-    assert shown(dataclasses.replace(STARTED, transaction="TX2"), view).endswith("[TX2]")
+    assert shown(msgspec.structs.replace(STARTED, transaction="TX2"), view).endswith("[TX2]")
     assert shown(STARTED, view).endswith("[TX1]")
 
 
@@ -149,11 +150,13 @@ def test_transaction_is_named_once_there_are_several() -> None:
     [
         (READY, "conf_command.py --action=start"),
         (
-            dataclasses.replace(READY, publish_to="tcp://127.0.0.1:22221", listen_on="tcp://127.0.0.1:22220"),
+            msgspec.structs.replace(
+                READY, publish_to="tcp://127.0.0.1:22221", listen_on="tcp://127.0.0.1:22220"
+            ),
             "conf_command.py --endpoint=tcp://127.0.0.1:22221 --action=start",
         ),
         (
-            dataclasses.replace(READY, publish_to="tcp://h:9", listen_on="tcp://h:3", context_id="mine"),
+            msgspec.structs.replace(READY, publish_to="tcp://h:9", listen_on="tcp://h:3", context_id="mine"),
             "conf_command.py --endpoint=tcp://h:9 --listen=tcp://h:3 --service_id=mine --action=start",
         ),
     ],

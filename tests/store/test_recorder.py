@@ -6,7 +6,6 @@ import asyncio
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
 
 import pytest
 import sqlalchemy as sa
@@ -32,8 +31,7 @@ from tests.store.cluster import Cluster
 from tests.store.recording import Heard, began, event, recording, remembered, run, state, wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Beat(Change):
+class Beat(Change, frozen=True):
     """A change of another room."""
 
     number: int

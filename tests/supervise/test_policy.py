@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from context_bus.config.supervision import Restart, RestartWhen
 from context_bus.supervise.policy import Again, Ended, GiveUp, Restarts, Stay, Verdict
