@@ -23,7 +23,7 @@ from context_bus.service.reports import CONTROL_TOPIC
 
 _log = logging.getLogger(__name__)
 
-#: Seconds between two looks at what was lost on the way, or ignored without a word.
+#: Seconds from a frame to a look at what was lost before it, or ignored without a word.
 LOOK_EVERY = 1.0
 #: Ignored frames that are shown between two looks; of more only the last is, with the count of all.
 SHOWN_AT_ONCE = 5
@@ -56,11 +56,11 @@ class Ears:
         self._shown = 0
         self._unshown: FrameIgnored | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._look: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
         """Listen; returns when nothing can be missed any more."""
         reader = self._reader
-        self._tasks = [asyncio.create_task(self._look_for_losses(), name="hear-losses")]
         # Reports first: who sees that commands are heard may command at once.
         self._listen(self._reports, CONTROL_TOPIC, reader.reports)
         await self._serve(self._reports)
@@ -71,6 +71,8 @@ class Ears:
 
     async def close(self) -> None:
         """Listen no longer."""
+        if self._look is not None:
+            self._look.cancel()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -79,6 +81,8 @@ class Ears:
 
     def _listen(self, bus: AsyncBus, topic: str, read: Callable[[bytes], Iterable[Event]]) -> None:
         def hear(frame: Frame) -> None:
+            if self._look is None:  # what is missing shows when another arrives
+                self._look = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look_for_losses)
             try:
                 for event in read(frame.body):
                     self._post(event)
@@ -119,15 +123,14 @@ class Ears:
             except Exception:  # noqa: BLE001  # the border to whatever anybody may send
                 _log.exception("could not deliver a frame")
 
-    async def _look_for_losses(self) -> None:
-        """Show losses now and then; there is no event for what did not arrive."""
-        while True:
-            await asyncio.sleep(LOOK_EVERY)
-            self._show_rest()
-            lost = self._commands.stats().lost + self._reports.stats().lost
-            if lost > self._lost:
-                self._lost = lost
-                self._show(MessagesLost(lost))
+    def _look_for_losses(self) -> None:
+        """Show what is known to be missing, for all the frames of a while at once."""
+        self._look = None
+        self._show_rest()
+        lost = self._commands.stats().lost + self._reports.stats().lost
+        if lost > self._lost:
+            self._lost = lost
+            self._show(MessagesLost(lost))
 
 
 def _one(event: Event | None) -> Iterable[Event]:

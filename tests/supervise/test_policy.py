@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import msgspec
 import pytest
-from msgspec.structs import replace
 
 from context_bus.config.supervision import Restart, RestartWhen
 from context_bus.supervise.policy import Again, Ended, GiveUp, Restarts, Stay, Verdict
@@ -125,7 +126,7 @@ def test_restarts_out_of_the_window_do_not_count() -> None:
     subject = restarts(replace(CONF, max_restarts=1))
     for turn in range(20):
         assert isinstance(subject.ended(LATE_CRASH, 100.0 + 10.0 * turn), Again)
-    assert isinstance(subject.ended(replace(LATE_CRASH, uptime=9.9), 299.9), GiveUp)
+    assert isinstance(subject.ended(msgspec.structs.replace(LATE_CRASH, uptime=9.9), 299.9), GiveUp)
 
 
 def test_a_start_counts_from_when_it_happened() -> None:
