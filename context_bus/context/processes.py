@@ -226,9 +226,10 @@ class Processes:
             self._endings.arrived.clear()
             batch, self._endings.waiting = self._endings.waiting, []
             children = [process.child for process in batch if process.child is not None]
-            swept = await asyncio.to_thread(ending.sweep, children)
-            if swept:
-                _log.warning("left behind and killed: processes=%d", sum(swept.values()))
+            if not all(child.is_clean for child in children):
+                swept = await asyncio.to_thread(ending.sweep, children)
+                if swept:
+                    _log.warning("left behind and killed: processes=%d", sum(swept.values()))
             for process in batch:
                 self._tell(process)
 

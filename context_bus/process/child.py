@@ -66,6 +66,8 @@ class Child:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._exitcode: int | None = None
+        #: Whether it is known to have left no process behind, once it has ended.
+        self.is_clean = False
         self._exits: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[int]]] = []
         self._is_stopped = False
         self._on_stopped: list[tuple[asyncio.AbstractEventLoop, Callable[[bool], None]]] = []
@@ -183,12 +185,17 @@ class Child:
 
     # -- for the thread that hears the guardian ------------------------------------------------
 
-    def note_exit(self, code: int) -> None:
-        """Take note of the end; from any thread."""
+    def note_exit(self, code: int, *, is_clean: bool = False) -> None:
+        """Take note of the end; from any thread.
+
+        Args:
+            code: As `exitcode`.
+            is_clean: It is known to have left nothing behind.
+        """
         with self._lock:
             if self._exitcode is not None:
                 return
-            self._exitcode = code
+            self._exitcode, self.is_clean = code, is_clean
             exits, self._on_stopped = list(self._exits), []
         self._ended.set()
         for loop, future in exits:

@@ -73,8 +73,9 @@ class _Trees:
     rows: dict[int, list[tree.Row]] = field(default_factory=dict)
 
     def remember(self, children: Iterable[Child]) -> None:
-        table = tree.read_table()
-        for child in children:
+        parents = [child for child in children if tree.has_children(child.pid)]
+        table = tree.read_table() if parents else {}
+        for child in parents:
             if found := list(tree.descendants([child.pid], table)):
                 self.rows[child.pid] = found
 
@@ -159,12 +160,13 @@ def end_now(children: Sequence[Child], timeout: float = KILL_PATIENCE) -> None:
 def sweep(children: Iterable[Child]) -> dict[int, int]:
     """Kill what ended children have left behind: members of their sessions, and daemons by their mark.
 
-    Call it once for all children that ended together: it reads the process table.
+    Call it once for all children that ended together: it reads the process table, unless all of them are
+    known to have left nothing.
 
     Returns:
         How many were killed, by pid of the child they came from.
     """
-    ended = {child.pid: child for child in children if child.exitcode is not None}
+    ended = {child.pid: child for child in children if child.exitcode is not None and not child.is_clean}
     swept: dict[int, int] = {}
     if not ended:
         return swept

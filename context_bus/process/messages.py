@@ -175,10 +175,17 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """A child has ended, with this code or by the signal whose negative number it is."""
+    """A child has ended, with this code or by the signal whose negative number it is.
+
+    Args:
+        child: Its number.
+        code: The code.
+        is_clean: Nobody in the guardian's care is without a parent, so it has left nothing behind.
+    """
 
     child: int
     code: int
+    is_clean: bool = False
 
 
 @dataclass(frozen=True, slots=True)

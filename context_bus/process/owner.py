@@ -257,8 +257,8 @@ class Guardian:
             case Failed(request, why):
                 wish, _, future = self._asked.take_wish(request)
                 future.set_exception(ProcessError(f"cannot start {wish.name}: {why}"))
-            case Exited(number, code):
-                self._children.pop(number).note_exit(code)
+            case Exited(number, code, is_clean):
+                self._children.pop(number).note_exit(code, is_clean=is_clean)
             case Stopped(number, is_stopped):
                 self._children[number].note_stopped(is_stopped)
             case Handed(request):

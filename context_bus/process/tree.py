@@ -71,6 +71,30 @@ def read_row(pid: int) -> Row | None:
     return Row(pid, int(words[1]), int(words[2]), int(words[3]), int(words[19]), chr(words[0][0]))
 
 
+def children(pid: int) -> set[int] | None:
+    """Children of a process with one thread, orphans that came to it too; None if the kernel does not say.
+
+    Exact only for the process that asks about itself: nobody else knows when it reaps.
+    """
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb", buffering=0) as file:
+            return set(map(int, file.readall().split()))
+    except OSError:
+        return None
+
+
+def has_children(pid: int) -> bool:
+    """Whether a process, or any thread of it, has children; True if the kernel does not say."""
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
+                if file.read(1):
+                    return True
+    except OSError:
+        return os.path.exists(f"/proc/{pid}")  # it has not ended, so this kernel does not tell
+    return False
+
+
 def read_table() -> dict[int, Row]:
     """Read all processes of the machine in one walk."""
     rows = (read_row(int(name)) for name in os.listdir("/proc") if name.isdigit())

@@ -20,6 +20,8 @@ _LOOK_AGAIN = 0.2
 _LOOKS = 25
 #: Longest reason, in bytes, that a child gives for not running.
 _REASON = 4096
+#: What of children is taken note of.
+_CHANGES = os.WEXITED | os.WSTOPPED | os.WCONTINUED | os.WNOHANG
 
 
 @dataclass(slots=True)
@@ -123,32 +125,42 @@ class Wards:
 
     def reap(self) -> bool:
         """Take note of all that has become of children, ours or adopted; False if there are none left."""
-        options = os.WEXITED | os.WSTOPPED | os.WCONTINUED | os.WNOHANG
-        while True:
-            try:
-                change = os.waitid(os.P_ALL, 0, options)
-            except ChildProcessError:
-                return False
-            if change is None:
-                return True
-            ward = self._running.get(change.si_pid)
-            if ward is not None:  # else it is an orphan that came to us
-                self._note(ward, change)
+        ended: list[Ward] = []
+        try:
+            while (change := os.waitid(os.P_ALL, 0, _CHANGES)) is not None:
+                ward = self._running.get(change.si_pid)
+                if ward is not None and self._note(ward, change):  # else it is an orphan that came to us
+                    ended.append(ward)
+            return True
+        except ChildProcessError:
+            return False
+        finally:
+            if ended:
+                self._tell_ends(ended)
 
-    def _note(self, ward: Ward, change: os.waitid_result) -> None:
+    def _note(self, ward: Ward, change: os.waitid_result) -> bool:
+        """Take note of one change; True if a child that had run has ended."""
         if change.si_code in (os.CLD_STOPPED, os.CLD_CONTINUED):
             ward.is_stopped = change.si_code == os.CLD_STOPPED
             if ward.status < 0:
                 self._tell(Stopped(ward.number, ward.is_stopped))
-            return
+            return False
         if change.si_code not in (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED):
-            return
+            return False
         if ward.status >= 0:
             self._hear(ward, is_over=True)  # whether it ran at all comes before its end
         if self._running.pop(change.si_pid, None) is None:
-            return
+            return False
         ward.code = change.si_status if change.si_code == os.CLD_EXITED else -change.si_status
-        self._tell(Exited(ward.number, ward.code))
+        return True
+
+    def _tell_ends(self, ended: Sequence[Ward]) -> None:
+        """Tell of ends. What children leave behind has come to us by then: mostly there is nothing."""
+        strays = tree.children(self._guardian.pid)
+        is_clean = strays is not None and strays <= self._running.keys()
+        for ward in ended:
+            assert ward.code is not None
+            self._tell(Exited(ward.number, ward.code, is_clean))
 
     def kill_all(self, wait: Callable[[float], None]) -> None:
         """Kill and reap all that descends from this process, adopted orphans too.
