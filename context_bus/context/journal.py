@@ -226,7 +226,7 @@ class Journal:
         """End in order: nothing is left to bring back."""
         if self._recorder is not None:
             self._forget_all()
-            await self._recorder.close(how)
+            await self._recorder.close(how, leaves_nothing=True)
             self._recorder = None
         if self._lock is not None:
             remove_card(self._keep.place)

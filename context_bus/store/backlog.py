@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
+from context_bus.store.ahead import Ahead
 from context_bus.store.changes import Change
 
 Callback = Callable[[], None]
@@ -45,12 +46,16 @@ class Backlog:
     Args:
         most_expendable: Changes of the kind that may be given up which are kept at most; of others only
             the last for each slot is kept, and what has no slot is kept always.
+        ahead: File that has what is recorded before the database has it.
+        linger: Seconds that changes wait for others, so that commits are few; unless somebody waits.
     """
 
-    def __init__(self, most_expendable: int) -> None:
+    def __init__(self, most_expendable: int, ahead: Ahead | None = None, linger: float = 0.0) -> None:
         self._most = most_expendable
+        self.ahead, self._linger = ahead, linger
         self._lock = threading.Lock()
-        self._arrived, self._closing = threading.Condition(self._lock), threading.Condition(self._lock)
+        #: Something is there to be written; somebody waits for it, or there will be no more.
+        self._arrived, self._hurry = threading.Condition(self._lock), threading.Condition(self._lock)
         self._pending = Batch()
         self._serial, self._generation = itertools.count(), 0
         self._durable = 0
@@ -72,19 +77,38 @@ class Backlog:
                 self._shed()
             else:
                 self._enter(change)
+            if self.ahead is not None:
+                self.ahead.append(change)
             self._arrived.notify()
 
     def when_durable(self, callback: Callback) -> bool:
-        """Keep a callback until all that was recorded so far is durable.
+        """Keep a callback until all that was recorded so far would survive this process.
 
         Returns:
             Whether it is pending; False if there is nothing to wait for, then it was not kept.
+        """
+        if self.ahead is not None and self.ahead.is_whole:
+            return False
+        return self.when_written(callback)
+
+    def when_written(self, callback: Callback) -> bool:
+        """Keep a callback until the database has all that was recorded so far.
+
+        Returns:
+            As `when_durable`.
         """
         with self._lock:
             if self._durable >= self._pending.number:
                 return False
             self._waiting.append((self._pending.number, callback))
+            self._hurry.notify_all()
             return True
+
+    def begin(self, first: Change, last_sequence: int) -> None:
+        """Write ahead from now on; what an earlier run wrote ahead is in the database."""
+        with self._lock:
+            if self.ahead is not None:
+                self.ahead.begin(first, last_sequence)
 
     def close(self, deadline: float) -> None:
         """Take no more changes.
@@ -95,7 +119,7 @@ class Backlog:
         with self._lock:
             self._deadline = deadline
             self._arrived.notify_all()
-            self._closing.notify_all()
+            self._hurry.notify_all()
 
     # -- whoever writes ----------------------------------------------------------------------------
 
@@ -104,6 +128,7 @@ class Backlog:
         with self._lock:
             while not self._pending and self._deadline is None:
                 self._arrived.wait()
+            self._hurry.wait_for(self._is_urgent, self._linger)
             if not self._pending:
                 return None
             batch = self._pending
@@ -119,6 +144,8 @@ class Backlog:
                 self._replace(slot, change)
             batch.expendable.extend(later.expendable)
             self._shed()
+            if self.ahead is not None and self.ahead.is_large:
+                self.ahead.settle(self._pending.in_order())
 
     def settle(self, batch: Batch) -> list[Callback]:
         """Note that a batch is durable.
@@ -129,6 +156,8 @@ class Backlog:
         due = []
         with self._lock:
             self._durable = batch.number
+            if self.ahead is not None and (not self._pending or self.ahead.is_large):
+                self.ahead.settle(self._pending.in_order())
             while self._waiting and self._waiting[0][0] <= self._durable:
                 due.append(self._waiting.popleft()[1])
         return due
@@ -145,10 +174,16 @@ class Backlog:
         """
         with self._lock:
             if self._deadline is None:
-                self._closing.wait(seconds)
+                self._hurry.wait_for(lambda: self._deadline is not None, seconds)
             elif (left := self._deadline - time.monotonic()) > 0:
-                self._closing.wait(min(when_closing, left))
+                self._hurry.wait(min(when_closing, left))
             return self._deadline is None or time.monotonic() < self._deadline
+
+    def rest(self, seconds: float) -> bool:
+        """Let so much time pass, unless somebody waits; False if there will be no more changes."""
+        with self._lock:
+            self._hurry.wait_for(self._is_urgent, seconds)
+            return self._deadline is None
 
     def dropped(self) -> int:
         """Changes given up since the last time this was asked."""
@@ -161,6 +196,13 @@ class Backlog:
             return len(self._pending)
 
     # -- with the lock held ------------------------------------------------------------------------
+
+    def _is_urgent(self) -> bool:
+        return (
+            bool(self._waiting)
+            or self._deadline is not None
+            or (self.ahead is not None and not self.ahead.is_whole)
+        )
 
     def _enter(self, change: Change) -> None:
         slot = change.slot

@@ -43,6 +43,24 @@ class Change(msgspec.Struct, frozen=True):
         return {name: getattr(self, name) for name in self.__struct_fields__}
 
 
+class RunBegan(Change, frozen=True):
+    """A provider has begun its run.
+
+    Args:
+        run: Number of its run.
+        pid: Process id.
+        ticks: Start time in clock ticks since boot.
+        boot_id: Which boot of the machine.
+        at: When.
+    """
+
+    run: int
+    pid: int
+    ticks: int
+    boot_id: str
+    at: float
+
+
 class RunEnded(Change, frozen=True):
     """A provider is about to end in order; one that is killed leaves its run without an end.
 

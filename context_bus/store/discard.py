@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from context_bus.errors import StoreLocked, StoreUnavailable
 from context_bus.store.address import Address
+from context_bus.store.ahead import SUFFIX
 
-#: What SQLite keeps beside a database. The database goes first: its log alone means nothing to anybody.
-_SIDES = ("", "-wal", "-shm", "-journal")
+#: What is kept beside a database. What we keep goes first, since it would be written into the next one;
+#: then the database, since the log of SQLite alone means nothing to anybody.
+_SIDES = (SUFFIX, "", "-wal", "-shm", "-journal")
 
 
 def discard(address: Address) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from context_bus.errors import StoreError, StoreUnavailable
 from context_bus.store.address import Address
+from context_bus.store.ahead import Ahead
 from context_bus.store.backlog import Backlog, Callback
 from context_bus.store.changes import Change, RunEnded
 from context_bus.store.remembered import Remembered
@@ -74,8 +75,9 @@ class Recorder:
         limits: Limits = DEFAULTS,
     ) -> None:
         self._address, self._listeners = address, listeners
-        self._backlog = Backlog(limits.events_pending)
-        self._run = 0
+        self._ahead = Ahead(address.path) if address.path is not None else None
+        self._backlog = Backlog(limits.events_pending, self._ahead, limits.linger)
+        self._introduction, self._run = run, 0
         self._loop: asyncio.AbstractEventLoop
         self._opened: asyncio.Future[Remembered]
         self._gone: asyncio.Future[None]
@@ -90,14 +92,24 @@ class Recorder:
         self._opened, self._gone = self._loop.create_future(), self._loop.create_future()
         # Who never asks need not be told by the garbage collector.
         self._opened.add_done_callback(lambda future: future.exception())
-        # Asked once: by the time the thread looks, somebody else may have made an empty file.
-        is_new = self._address.is_new
-        if is_new:
-            self._set_opened(Remembered())
-        threading.Thread(target=self._work, args=(not is_new,), name="recorder", daemon=True).start()
+        known = self._known()
+        if known is not None:
+            self._backlog.begin(self._introduction.began(known.run), known.last_sequence)
+            self._set_opened(known)
+        number = known.run if known is not None else 0
+        threading.Thread(target=self._work, args=(number,), name="recorder", daemon=True).start()
+
+    def _known(self) -> Remembered | None:
+        """What is in the store, if that is known without opening it: nothing, or nothing that counts."""
+        if self._ahead is None:
+            return None
+        if self._address.is_new:
+            return None if self._ahead.has_changes() else Remembered()
+        rest = self._ahead.rest()
+        return None if rest is None else Remembered(run=rest.run + 1, last_sequence=rest.last_sequence)
 
     async def opened(self) -> Remembered:
-        """Wait until the store is open; not at all if it is new.
+        """Wait until it is known what is in the store; not at all if it is new, or the last run ended well.
 
         Returns:
             What the store knows of earlier runs.
@@ -109,12 +121,15 @@ class Recorder:
         """
         return await asyncio.shield(self._opened)
 
-    async def close(self, how: str = "stopped", deadline: float = 5.0) -> int:
+    async def close(
+        self, how: str = "stopped", deadline: float = 5.0, *, leaves_nothing: bool = False
+    ) -> int:
         """Write what is left and end; may be called again.
 
         Args:
             how: How the run ended, in a word, for its record.
             deadline: Seconds this may take.
+            leaves_nothing: Nothing is to be brought back, so that the next run need not look.
 
         Returns:
             How many changes could not be written.
@@ -123,7 +138,11 @@ class Recorder:
             self.record(RunEnded(self._run, time.time(), how))
         self._backlog.close(time.monotonic() + deadline)
         await asyncio.wait([self._gone], timeout=deadline + _LAST_PATIENCE)
-        lost = len(self._backlog)
+        # What stands in the file is not lost: the next run takes it over.
+        lost = 0 if self._ahead is not None and self._ahead.is_whole else len(self._backlog)
+        if self._ahead is not None:
+            is_complete = self._gone.done() and self._ahead.is_whole and not self._backlog
+            self._leave(self._ahead, at_rest=leaves_nothing and is_complete)
         if lost or not self._gone.done():
             _log.error("not recorded: store=%s changes=%d", self._address, lost)
         for flush in self._flushes:
@@ -138,15 +157,15 @@ class Recorder:
         self._backlog.add(change)
 
     def when_durable(self, callback: Callback) -> None:
-        """Call something in the loop once all that was recorded so far is committed: at once if it is.
+        """Call something in the loop once all that was recorded so far survives us: at once if it does.
 
-        While the store is out of order the call waits, and it never comes if the recorder ends before.
+        While nothing can be kept the call waits, and it never comes if the recorder ends before.
         """
         if not self._backlog.when_durable(callback):
             callback()
 
     async def flushed(self) -> None:
-        """Wait until all that was recorded so far is committed.
+        """Wait until all that was recorded so far is in the database.
 
         Raises:
             StoreUnavailable: The recorder ended before.
@@ -154,18 +173,27 @@ class Recorder:
         future: asyncio.Future[None] = self._loop.create_future()
         self._flushes.add(future)
         try:
-            self.when_durable(lambda: _finish(future))
+            if not self._backlog.when_written(lambda: _finish(future)):
+                return
             if self._gone.done() and not future.done():
                 raise StoreUnavailable(f"{self._address}: closed before it took everything")
             await future
         finally:
             self._flushes.discard(future)
 
+    def _leave(self, ahead: Ahead, *, at_rest: bool) -> None:
+        try:
+            if at_rest:
+                ahead.end(self._run)
+        except OSError as error:
+            _log.debug("not put to rest: store=%s reason=%s", self._address, error)
+        ahead.close()
+
     # -- in the thread -----------------------------------------------------------------------------
 
-    def _work(self, is_awaited: bool) -> None:
+    def _work(self, number: int) -> None:
         try:
-            self._scribe.run(is_awaited)
+            self._scribe.run(number)
         except Exception:  # border of the thread: a bug in us must not end in silence
             _log.exception("recorder ended: store=%s", self._address)
             raise

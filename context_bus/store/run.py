@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from context_bus.store.changes import RunBegan
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -20,3 +22,7 @@ class Run:
     ticks: int
     boot_id: str
     at: float
+
+    def began(self, number: int) -> RunBegan:
+        """What is recorded of it."""
+        return RunBegan(number, self.pid, self.ticks, self.boot_id, self.at)

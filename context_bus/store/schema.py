@@ -18,6 +18,7 @@ from context_bus.store.changes import (
     ProcessBegan,
     ProcessEnded,
     ProcessReady,
+    RunBegan,
     RunEnded,
     StateChanged,
     TransactionOpened,
@@ -123,6 +124,7 @@ def core(events_kept: int = EVENTS_KEPT, processes_kept: int = PROCESSES_KEPT) -
         processes_kept: Ended processes that are kept; those that may live are kept always.
     """
     statements: dict[type[Change], Statements] = {
+        RunBegan: _run_began,
         RunEnded: _run_ended,
         TransactionOpened: _transaction_opened,
         Wanted: _wanted,
@@ -138,6 +140,12 @@ def core(events_kept: int = EVENTS_KEPT, processes_kept: int = PROCESSES_KEPT) -
         Retention(processes.c.spawned_at, processes_kept, processes.c.ended_at.is_not(None)),
     )
     return Component("provider", tables, statements, migrations.PROVIDER, retentions)
+
+
+def _run_began(dialect: str) -> tuple[sa.Executable, ...]:
+    columns = {name: given(name) for name in ("pid", "ticks", "boot_id")}
+    statement = insert(dialect, runs).values(id=given("run"), **columns, started_at=given("at"))
+    return (statement.on_conflict_do_nothing(),)
 
 
 def _run_ended(_: str) -> tuple[sa.Executable, ...]:

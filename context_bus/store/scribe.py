@@ -34,6 +34,8 @@ class Limits:
 
     Args:
         first_pause: Seconds before the second attempt; doubled for each one after it.
+        leisure: Seconds after which a store is opened whose contents nobody waits for.
+        linger: Seconds that changes wait for others, as long as they are safe meanwhile.
         longest_pause: Seconds between two attempts at most.
         opening: Seconds that a store which is there may be locked when it is opened.
         events_pending: Events that wait for the store at most; beyond it the oldest are given up.
@@ -42,6 +44,8 @@ class Limits:
     """
 
     first_pause: float = 0.05
+    leisure: float = 1.0
+    linger: float = 0.05
     longest_pause: float = 2.0
     opening: float = 5.0
     events_pending: int = 10_000
@@ -92,16 +96,18 @@ class Scribe:
     _writer: Writer | None = field(default=None, init=False)
     _has_begun: bool = field(default=False, init=False)
     _failures: int = field(default=0, init=False)
+    _number: int = field(default=0, init=False)
 
-    def run(self, is_awaited: bool) -> None:
+    def run(self, number: int = 0) -> None:
         """Write until the backlog is closed and empty, or its deadline has passed.
 
         Args:
-            is_awaited: Whether somebody waits for what is in the store; then one that cannot be opened ends
-                it all. Otherwise that is trouble like any other.
+            number: Number of the run, if that is known; then a store that cannot be opened is trouble like
+                any other. Else somebody waits for what is in the store, and that ends it all.
         """
+        self._number = number
         try:
-            if not is_awaited or self._open():
+            if number or self._open():
                 self._follow()
         finally:
             if self._writer is not None:
@@ -141,12 +147,19 @@ class Scribe:
                 PROCESSES_KEPT if self.limits.processes_kept is None else self.limits.processes_kept,
             )
             self._writer = Writer(self.address, [own, *(make() for make in self.contributions)])
-        remembered = self._writer.begin(self.introduction)
+        if self._number:
+            self._writer.begin(self.introduction, self._number)
+        else:
+            remembered = self._writer.begin(self.introduction, earlier=self.backlog.ahead)
+            self._number = remembered.run
+            self.backlog.begin(self.introduction.began(self._number), remembered.last_sequence)
+            self.tell.opened(remembered)
         self._has_begun = True
-        self.tell.opened(remembered)
 
     def _follow(self) -> None:
-        batch: Batch | None = Batch()  # opens a new store before there is anything to write
+        # A store that is new, or at rest, is opened before there is anything to write, but not at once:
+        # there is much to do when a provider starts.
+        batch: Batch | None = Batch() if self.backlog.rest(self.limits.leisure) else self.backlog.take()
         while batch is not None:
             try:
                 self._write(batch)

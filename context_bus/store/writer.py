@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from context_bus.errors import StoreLocked
 from context_bus.store import migrations, records
 from context_bus.store.address import Address
+from context_bus.store.ahead import Ahead
 from context_bus.store.changes import Change
 from context_bus.store.component import Component, Retention, parameters
 from context_bus.store.engine import is_in_change, make_engine, reason_of
@@ -47,8 +48,13 @@ class Writer:
         self._guard: sa.Connection | None = None
         self._until_look = 0
 
-    def begin(self, run: Run) -> Remembered:
+    def begin(self, run: Run, number: int = 0, earlier: Ahead | None = None) -> Remembered:
         """Bring the tables up to date, read what is there and enter a run, all or nothing.
+
+        Args:
+            run: The run.
+            number: Its number, if it has one already; else it gets the next.
+            earlier: What an earlier run recorded last, which the tables may not have yet.
 
         Raises:
             StoreError: It is owned by another provider, or was written by a later version.
@@ -58,11 +64,12 @@ class Writer:
         try:
             with connection.begin():
                 migrations.migrate(connection, self._components, str(self._address))
+                if earlier is not None:
+                    self._execute(connection, earlier.earlier(self._statements))
                 remembered = records.load(connection)
                 unfinished = runs.c.ended_at.is_(None)
                 connection.execute(sa.update(runs).where(unfinished).values(ended_at=run.at, how="lost"))
-                row = {"pid": run.pid, "ticks": run.ticks, "boot_id": run.boot_id, "started_at": run.at}
-                connection.execute(sa.insert(runs).values(id=remembered.run, **row))
+                self._execute(connection, [run.began(number or remembered.run)])
         except BaseException:
             self.close()
             raise
@@ -148,10 +155,13 @@ class Writer:
 
     def _write(self, connection: sa.Connection, changes: Sequence[Change]) -> None:
         with connection.begin():
-            for kind, group in self._groups(changes):
-                values = [parameters(change) for change in group]
-                for statement in self._statements[kind](connection.dialect.name):
-                    connection.execute(statement, values)
+            self._execute(connection, changes)
+
+    def _execute(self, connection: sa.Connection, changes: Sequence[Change]) -> None:
+        for kind, group in self._groups(changes):
+            values = [parameters(change) for change in group]
+            for statement in self._statements[kind](connection.dialect.name):
+                connection.execute(statement, values)
 
     def _write_singly(self, connection: sa.Connection, changes: Sequence[Change], error: Exception) -> None:
         """Find the change that cannot be written, and write the others."""

@@ -6,6 +6,7 @@ survives whatever happens to the process.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import signal
@@ -26,20 +27,25 @@ from context_bus.store.changes import (
     Wish,
 )
 from context_bus.store.records import Reader
-from tests.store.recording import recording, run
+from context_bus.store.scribe import Limits
+from tests.store.recording import QUICK, recording, remembered, run
 
 #: Services that the steps take in turn.
 SERVICES = 3
 
 
-def live(address: Address, life: int, steps: int, at_hit: int) -> tuple[int, int]:
+def live(
+    address: Address, life: int, steps: int, at_hit: int, limits: Limits | None = None
+) -> tuple[int, int]:
     """Start a provider that records.
 
     Args:
         address: Where.
         life: Its number.
         steps: How many.
-        at_hit: It kills itself at so many statements, results and commits; 0 for never.
+        at_hit: It kills itself at so many statements, results, commits and writes; 0 for never.
+        limits: Of its recorder. With them a step is acknowledged when it is durable; else when it is in the
+            database.
 
     Returns:
         Its pid, and the descriptor on which it acknowledges steps.
@@ -51,7 +57,7 @@ def live(address: Address, life: int, steps: int, at_hit: int) -> tuple[int, int
         return pid, ours
     try:
         _kill_at(at_hit)
-        run(_record(address, life, steps, lambda step: os.write(theirs, b"%d\n" % step)))
+        run(_record(address, life, steps, lambda step: os.writev(theirs, [b"%d\n" % step]), limits))
         os._exit(0)
     finally:
         os._exit(1)
@@ -78,12 +84,25 @@ def _kill_at(hit: int) -> None:
         if next(hits) == hit:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def ticking(function: Callable[..., int]) -> Callable[..., int]:
+        def call(*args: object, **options: object) -> int:
+            tick()
+            result = function(*args, **options)
+            tick()
+            return result
+
+        return call
+
+    for name in ("open", "write", "replace"):  # how the file beside the database is written
+        setattr(os, name, ticking(getattr(os, name)))
     for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
         sa.event.listen(sa.Engine, name, tick)
 
 
-async def _record(address: Address, life: int, steps: int, acknowledge: Callable[[int], object]) -> None:
-    async with recording(address) as (recorder, found):
+async def _record(
+    address: Address, life: int, steps: int, acknowledge: Callable[[int], object], limits: Limits | None
+) -> None:
+    async with recording(address, limits=limits or QUICK) as (recorder, found):
         recorder.record(TransactionOpened("T", "context001", "context", 1.0))
         for step in range(steps):
             name, service, at = f"{life}.{step}", f"s{step % SERVICES}", float(life * 1_000_000 + step)
@@ -93,12 +112,18 @@ async def _record(address: Address, life: int, steps: int, acknowledge: Callable
             recorder.record(ProcessReady(name, at))
             recorder.record(ProcessEnded(name, at, step))
             recorder.record(EventHappened(found.next_sequence + step, at, "step", "T", service, name))
-            await recorder.flushed()
+            if limits is None:
+                await recorder.flushed()
+            else:
+                durable = asyncio.Event()
+                recorder.when_durable(durable.set)
+                await durable.wait()
             acknowledge(step)
 
 
 def assert_consistent(address: Address, acknowledged: dict[int, list[int]]) -> None:
     """What was acknowledged in each life is there, whole and once; of the rest at most the step that ran."""
+    remembered(address)  # takes over what stands beside the database
     with Reader(address) as reader:
         history = {row.id: row for row in reader.history(limit=100_000)}
         events = [row.data for row in reader.events(limit=100_000)]

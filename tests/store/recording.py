@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: Quick enough for a test, slow enough to be seen.
-QUICK = Limits(first_pause=0.01, longest_pause=0.05)
+QUICK = Limits(first_pause=0.01, longest_pause=0.05, leisure=0.0, linger=0.0)
 
 
 @dataclass

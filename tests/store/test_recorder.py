@@ -115,8 +115,9 @@ def test_forgetting_keeps_its_place_among_wishes(address: Address) -> None:
     assert [row.id for row in found.processes] == ["p1"]
 
 
-def test_durable_means_that_others_can_read_it(address: Address) -> None:
+def test_durable_on_a_server_means_that_others_can_read_it(server: Cluster, place: Place) -> None:
     """A callback comes in the loop, when others see all that was recorded before it; then at once."""
+    address = address_of(place, server.url)
 
     async def main() -> None:
         async with recording(address) as (recorder, _):

@@ -18,6 +18,7 @@ from context_bus.cli.output import remark
 if TYPE_CHECKING:
     from context_bus.config.model import ContextConf
     from context_bus.context.trace import ProviderEvent
+    from context_bus.store.place import Place
 
 #: Exit code after the signal that ended the provider; SIGTERM is how an orderly end is asked for.
 EXIT_CODES = {"SIGINT": 130, "SIGINT again": 130, "SIGTERM again": 143}
@@ -106,17 +107,12 @@ def command(
     """
     import asyncio
 
-    from context_bus.context.preloading import begin_early, preload_for
-    from context_bus.store.place import place_of
-
-    place = place_of(file, state)
-    begin_early(place, keeps=keep_services)
+    place = _begin(file, state, keeps=keep_services)
     from context_bus.cli.logs import LogSettings, configure
 
     logs = LogSettings(log_level, str(Path(log_file).absolute()) if log_file else "", as_json)
     configure(logs)
     conf = _usable(file)
-    preload_for(conf)
     from context_bus.context.journal import Keep
     from context_bus.context.provider import Provider
     from context_bus.kernel.ids import new_transaction
@@ -138,13 +134,25 @@ def command(
     return EXIT_CODES.get(asyncio.run(provider.run()), 0)
 
 
+def _begin(file: Path, state: str, *, keeps: bool) -> Place:
+    """Have a process start that takes its time, before the rest of this one is imported."""
+    from context_bus.context.preloading import begin_early
+    from context_bus.store.place import place_of
+
+    place = place_of(file, state)
+    begin_early(place, keeps=keeps)
+    return place
+
+
 def _usable(file: Path) -> ContextConf:
     """Read the context file, and refuse what cannot work, here or anywhere."""
     from context_bus.config.load import read_context
     from context_bus.context.forecast import refuse_faults
+    from context_bus.context.preloading import preload_for
 
     conf = read_context(file)
     refuse_faults(conf)
+    preload_for(conf)
     return conf
 
 
