@@ -6,6 +6,7 @@ One probe for each process of a service that wants one; all of it ends with the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -103,12 +104,13 @@ class _Probe:
         await asyncio.sleep(0)  # it notes where the file ends in its first step
 
     async def _read(self, log: Path, watch: LogWatch) -> None:
-        async for _, lines in follow({"log": log}):
-            if any(watch.feed(line) for line in lines.splitlines()):
-                self._line_came.set()
-                if self._is_sought:
-                    self._ready()
-                return
+        async with contextlib.aclosing(follow({"log": log})) as stream:
+            async for _, lines in stream:
+                if any(watch.feed(line) for line in lines.splitlines()):
+                    self._line_came.set()
+                    if self._is_sought:
+                        self._ready()
+                    return
 
     def _ready(self) -> None:
         self._post(ProbeAnswered(self._key, self._incarnation))

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import os
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from context_bus.errors import ConfigurationError, Fault
@@ -97,7 +97,7 @@ def _identity(found: os.stat_result) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-async def follow(paths: Mapping[str, Path], lines: int = 0) -> AsyncIterator[tuple[str, bytes]]:
+async def follow(paths: Mapping[str, Path], lines: int = 0) -> AsyncGenerator[tuple[str, bytes], None]:
     """Yield lines as they are written, until cancelled or closed.
 
     Neither rotation nor truncation nor deletion ends it; a file that does not exist is waited for and then
@@ -142,6 +142,9 @@ async def follow(paths: Mapping[str, Path], lines: int = 0) -> AsyncIterator[tup
             finally:
                 stop.set()
                 await asyncio.wait([change])
+                # Where nothing has changed it ends by an exception, which asyncio logs unless somebody looks.
+                if not change.cancelled():
+                    change.exception()
                 await changes.aclose()
     finally:
         for file in followed:

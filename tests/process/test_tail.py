@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -181,3 +182,21 @@ def test_renamed_file_is_read_until_somebody_writes_to_the_next(tmp_path: Path) 
     path.write_bytes(b"then\n")
     assert list(followed.advance()) == [b"late\n", b"then\n"]
     followed.close()
+
+
+def test_follow_ends_without_a_word_of_asyncio(tmp_path: Path) -> None:
+    """Whoever has read enough leaves; nothing is said of the look that was still going on."""
+    path, complaints = tmp_path / "x.log", list[dict[str, object]]()
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        async with aclosing(follow({"x": path})) as stream:
+            coming = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0)
+            path.write_bytes(b"enough\n")
+            assert await coming == ("x", b"enough\n")
+        del coming
+        gc.collect()
+
+    asyncio.run(main())
+    assert complaints == []
