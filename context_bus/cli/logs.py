@@ -6,10 +6,13 @@ that a process started by ours can be handed one and call it first.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from logging.handlers import RotatingFileHandler, WatchedFileHandler
+from typing import TextIO, cast
 
 #: Names of levels as ``--log_level`` takes them.
 LEVELS = ("debug", "info", "warning", "error")
@@ -78,6 +81,20 @@ def configure(settings: LogSettings) -> None:
         old.close()
     root.addHandler(handler)
     root.setLevel(settings.level.upper())
+
+
+@contextlib.contextmanager
+def redirected(errors: TextIO) -> Iterator[None]:
+    """Send what goes to standard error to a stream that stands for it meanwhile."""
+    root = logging.getLogger()
+    moved = [each for each in root.handlers if getattr(each, "stream", None) is sys.stderr]
+    for handler in moved:
+        cast("logging.StreamHandler[TextIO]", handler).setStream(errors)
+    try:
+        yield
+    finally:
+        for handler in moved:
+            cast("logging.StreamHandler[TextIO]", handler).setStream(sys.stderr)
 
 
 def _handler(settings: LogSettings) -> logging.Handler:

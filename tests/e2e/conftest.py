@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.blackbox import Provider
 from tests.e2e.project import Project, new_transaction
+from tests.e2e.told import Tell, Told
 
 
 @pytest.fixture
@@ -29,3 +30,29 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
 def transaction() -> str:
     """A transaction nobody has used."""
     return new_transaction()
+
+
+@pytest.fixture
+def tell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tell]:
+    """Make providers of programs for one test; none may have logged an error."""
+    yield from _tell(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def tell_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tell]:
+    """The same for all tests of a module."""
+    yield from _tell(tmp_path_factory)
+
+
+def _tell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tell]:
+    made: list[Told] = []
+
+    def make(*services: str) -> Told:
+        made.append(Told(Project(tmp_path_factory.mktemp("told")), *services))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.clean_up()
+    errors = [error for each in made for error in each.errors]
+    assert errors == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -111,6 +112,20 @@ class Supervised:
 
     def clean_up(self) -> None:
         """Kill what a failed test left."""
-        self.end()
-        for pid in procs.marked(self.mark):
-            os.kill(pid, signal.SIGKILL)
+        try:
+            self.end()
+        except subprocess.TimeoutExpired:
+            assert self.process is not None
+            self.process.kill()
+            self.process.wait(10)
+        finally:
+            # Again until none is left: what is kept has a guardian, and its death takes others along, so
+            # that one of those that were just seen need not be there any more.
+            wait_until(lambda: self._kill_rest() == 0, 10, lambda: procs.marked(self.mark))
+
+    def _kill_rest(self) -> int:
+        left = procs.marked(self.mark)
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return len(left)

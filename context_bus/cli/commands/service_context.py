@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import FileInProject, json_option
 from context_bus.cli.output import remark
+from context_bus.cli.screen import Screen
 
 if TYPE_CHECKING:
     from context_bus.config.model import ContextConf
@@ -108,7 +110,7 @@ def command(
     import asyncio
 
     place = _begin(file, state, keeps=keep_services)
-    from context_bus.cli.logs import LogSettings, configure
+    from context_bus.cli.logs import LogSettings, configure, redirected
 
     logs = LogSettings(log_level, str(Path(log_file).absolute()) if log_file else "", as_json)
     configure(logs)
@@ -119,19 +121,20 @@ def command(
 
     if insecure:
         remark("warning: --insecure: whoever reaches these ports can run code here")
-    provider = Provider(
-        conf,
-        insecure=insecure,
-        allowed=allowed,
-        on_event=_view(conf, quiet=quiet, as_json=as_json),
-        transaction=(transaction or new_transaction()) if transaction is not None else "",
-        policy="block" if policy == "block" else "drop",
-        prepare=logs.for_child(),
-        reload=reload,
-        keep=Keep(place, store, fresh, keep_services),
-        terminal=None if quiet or as_json else sys.stdout.fileno(),
-    )
-    return EXIT_CODES.get(asyncio.run(provider.run()), 0)
+    with _screen(sys.stderr) as errors, _screen(sys.stdout) as out, redirected(errors):
+        provider = Provider(
+            conf,
+            insecure=insecure,
+            allowed=allowed,
+            on_event=_view(conf, out, quiet=quiet, as_json=as_json),
+            transaction=(transaction or new_transaction()) if transaction is not None else "",
+            policy="block" if policy == "block" else "drop",
+            prepare=logs.for_child(),
+            reload=reload,
+            keep=Keep(place, store, fresh, keep_services),
+            terminal=None if quiet or as_json else sys.stdout.fileno(),
+        )
+        return EXIT_CODES.get(asyncio.run(provider.run()), 0)
 
 
 def _begin(file: Path, state: str, *, keeps: bool) -> Place:
@@ -156,13 +159,26 @@ def _usable(file: Path) -> ContextConf:
     return conf
 
 
-def _view(conf: ContextConf, *, quiet: bool, as_json: bool) -> Callable[[ProviderEvent], None]:
+@contextlib.contextmanager
+def _screen(stream: TextIO) -> Iterator[TextIO]:
+    """The stream, written to by somebody else if it can keep its writer waiting."""
+    if not Screen.is_needed(stream):
+        yield stream
+        return
+    screen = Screen(stream)
+    try:
+        yield cast("TextIO", screen)  # as much of one as is asked of it here
+    finally:
+        screen.close()
+
+
+def _view(conf: ContextConf, out: TextIO, *, quiet: bool, as_json: bool) -> Callable[[ProviderEvent], None]:
     """What to do with each event."""
     from context_bus.cli import live_view
 
     if quiet:
         return lambda event: None
-    echo = _lasting_echo()
+    echo = _lasting_echo(out)
     if as_json:
         return lambda event: echo(live_view.as_json(event, time.time()))
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
@@ -172,7 +188,7 @@ def _view(conf: ContextConf, *, quiet: bool, as_json: bool) -> Callable[[Provide
     return live_view.LiveView(echo, width, commander, conf.services)
 
 
-def _lasting_echo() -> Callable[[str], None]:
+def _lasting_echo(out: TextIO) -> Callable[[str], None]:
     """Print lines as long as somebody reads them: services must not end since a terminal closed."""
     is_open = True
 
@@ -180,7 +196,7 @@ def _lasting_echo() -> Callable[[str], None]:
         nonlocal is_open
         if is_open:
             try:
-                click.echo(text)
+                click.echo(text, out)
             except OSError:
                 is_open = False
 
