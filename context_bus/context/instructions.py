@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import msgspec
 
 from context_bus.config.model import TaskServiceConf
-from context_bus.config.supervision import Liveness, Readiness
 from context_bus.context.commands import Answer, AnswerKind
 from context_bus.context.events import Key, ReplyTo, Timer
 from context_bus.context.trace import ProviderEvent
@@ -52,7 +51,7 @@ class ProbeReadiness(msgspec.Struct, frozen=True):
 
     key: Key
     incarnation: int
-    readiness: Readiness
+    conf: TaskServiceConf
 
 
 class WatchLife(msgspec.Struct, frozen=True):
@@ -60,7 +59,7 @@ class WatchLife(msgspec.Struct, frozen=True):
 
     key: Key
     incarnation: int
-    liveness: Liveness
+    conf: TaskServiceConf
 
 
 class Remember(msgspec.Struct, frozen=True):

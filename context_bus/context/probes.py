@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from context_bus.config.model import TaskServiceConf
-from context_bus.config.supervision import Liveness, LivenessKind, ReadinessKind
+from context_bus.config.supervision import Liveness, LivenessKind, Readiness, ReadinessKind
 from context_bus.context.events import Event, Key, LifeLost, ProbeAnswered
 from context_bus.context.instructions import ProbeReadiness, WatchLife
+from context_bus.kernel.surroundings import Surroundings
 from context_bus.process.tail import follow
 from context_bus.supervise.liveness import SILENCE, Pulse
 from context_bus.supervise.logwatch import LogWatch
@@ -28,25 +29,29 @@ class Probes:
 
     Args:
         post: Takes the events.
+        surroundings: What the process of a service runs in; a program that asks for it runs in the same.
     """
 
-    def __init__(self, post: Callable[[Event], None]) -> None:
-        self._post = post
+    def __init__(
+        self, post: Callable[[Event], None], surroundings: Callable[[Key, TaskServiceConf], Surroundings]
+    ) -> None:
+        self._post, self._surroundings = post, surroundings
         self._probes: dict[tuple[Key, int], _Probe] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
     async def prepare(self, key: Key, incarnation: int, conf: TaskServiceConf, log: Path | None) -> None:
         """Get ready for a process that is about to be made: no line that it writes may be missed."""
         if conf.supervision.readiness.kind is ReadinessKind.LOG and log is not None:
-            await self._probe(key, incarnation).read(log, conf.supervision.readiness.probe.target)
+            await self._probe(key, incarnation, conf).read(log, conf.supervision.readiness.probe.target)
 
     def seek(self, order: ProbeReadiness) -> None:
         """Ask until a service is ready."""
-        self._probe(order.key, order.incarnation).seek(order)
+        self._probe(order.key, order.incarnation, order.conf).seek(order.conf.supervision.readiness)
 
     def watch(self, order: WatchLife) -> None:
         """Ask from now on whether a service is alive."""
-        self._probe(order.key, order.incarnation).watch(order.liveness)
+        if order.conf.supervision.liveness is not None:
+            self._probe(order.key, order.incarnation, order.conf).watch(order.conf.supervision.liveness)
 
     def beat(self, key: Key, incarnation: int) -> None:
         """A service gave a sign of life."""
@@ -70,19 +75,23 @@ class Probes:
         while self._ending:
             await asyncio.wait(self._ending)
 
-    def _probe(self, key: Key, incarnation: int) -> _Probe:
+    def _probe(self, key: Key, incarnation: int, conf: TaskServiceConf) -> _Probe:
         found = self._probes.get((key, incarnation))
         if found is None:
-            found = self._probes[key, incarnation] = _Probe(key, incarnation, self._post)
+            surroundings = self._surroundings(key, conf)
+            found = self._probes[key, incarnation] = _Probe(key, incarnation, surroundings, self._post)
         return found
 
 
 class _Probe:
     """What asks one process."""
 
-    def __init__(self, key: Key, incarnation: int, post: Callable[[Event], None]) -> None:
+    def __init__(
+        self, key: Key, incarnation: int, surroundings: Surroundings, post: Callable[[Event], None]
+    ) -> None:
         self._key, self._incarnation, self._post = key, incarnation, post
-        self._prober = Prober("/".join(key), self._ready, self._lost, complained=self._complained)
+        name = "/".join(key)
+        self._prober = Prober(name, self._ready, self._lost, surroundings, complained=self._complained)
         self._pulse: Pulse | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -91,10 +100,10 @@ class _Probe:
 
     # -- readiness -----------------------------------------------------------------------------
 
-    def seek(self, order: ProbeReadiness) -> None:
+    def seek(self, readiness: Readiness) -> None:
         self._is_sought = True
-        if order.readiness.kind is not ReadinessKind.LOG:
-            self._prober.seek(order.readiness)
+        if readiness.kind is not ReadinessKind.LOG:
+            self._prober.seek(readiness)
         elif self._line_came.is_set():
             self._ready()
 

@@ -26,7 +26,7 @@ class Spawner:
     """
 
     def __init__(self, site: Site, post: Callable[[Event], None], outputs: Outputs) -> None:
-        self._probes = Probes(post)
+        self._probes = Probes(post, site.surroundings)
 
         def told(event: Event) -> None:
             if isinstance(event, ChildExited | SpawnFailed):

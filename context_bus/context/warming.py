@@ -43,14 +43,14 @@ class Warming:
     def watch(self, member: Member) -> None:
         """Watch from now on whether a service is alive, if its definition wants that."""
         if member.conf.supervision.liveness is not None:
-            self._steps.put(WatchLife(member.key, member.incarnation, member.conf.supervision.liveness))
+            self._steps.put(WatchLife(member.key, member.incarnation, member.conf))
 
     def _ask(self, member: Member, now: float) -> None:
         readiness = member.conf.supervision.readiness
         if readiness.kind is ReadinessKind.TIME:
             self._steps.set_timer(member, Timer.WARM, now + readiness.after)
         else:
-            self._steps.put(ProbeReadiness(member.key, member.incarnation, readiness))
+            self._steps.put(ProbeReadiness(member.key, member.incarnation, member.conf))
 
     def answered(self, member: Member, complaint: str, now: float) -> None:
         """A probe was answered, or why not."""
