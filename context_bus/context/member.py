@@ -165,6 +165,8 @@ class Member:
         self.past.extend(each for each in (self.sender, self.pid) if each)
         self.died, self.pid = now, None
         self.is_frozen = self.is_due = False
+        # What its probe complained of is part of the reason now, or nobody's business any more.
+        self.complaint = ""
         self.deadlines.clear()
 
     def uncut(self) -> None:
