@@ -39,6 +39,13 @@ class Logs:
         stdout = self.sinks(key, conf)[0]
         return stdout.path if stdout.kind is SinkKind.FILE else None
 
+    def files(self, key: Key, conf: TaskServiceConf) -> tuple[Path, ...]:
+        """The files that hold what a service writes, on whichever stream."""
+        if conf.service_type is ServiceType.THREAD:
+            return ()
+        sinks = self.sinks(key, conf)
+        return tuple(dict.fromkeys(sink.path for sink in sinks if sink.kind is SinkKind.FILE))
+
     def _sink(self, key: Key, conf: TaskServiceConf, where: str, suffix: str) -> Sink:
         output = conf.supervision.output
         if where in _WORDS:

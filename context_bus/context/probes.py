@@ -39,10 +39,12 @@ class Probes:
         self._probes: dict[tuple[Key, int], _Probe] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
-    async def prepare(self, key: Key, incarnation: int, conf: TaskServiceConf, log: Path | None) -> None:
+    async def prepare(
+        self, key: Key, incarnation: int, conf: TaskServiceConf, logs: tuple[Path, ...]
+    ) -> None:
         """Get ready for a process that is about to be made: no line that it writes may be missed."""
-        if conf.supervision.readiness.kind is ReadinessKind.LOG and log is not None:
-            await self._probe(key, incarnation, conf).read(log, conf.supervision.readiness.probe.target)
+        if conf.supervision.readiness.kind is ReadinessKind.LOG and logs:
+            await self._probe(key, incarnation, conf).read(logs, conf.supervision.readiness.probe.target)
 
     def seek(self, order: ProbeReadiness) -> None:
         """Ask until a service is ready."""
@@ -107,13 +109,13 @@ class _Probe:
         elif self._line_came.is_set():
             self._ready()
 
-    async def read(self, log: Path, pattern: str) -> None:
-        """Look for a line in what is written to a file from now on; returns when none can be missed."""
-        self._reader = asyncio.create_task(self._read(log, LogWatch(pattern)), name="probe-log")
-        await asyncio.sleep(0)  # it notes where the file ends in its first step
+    async def read(self, logs: tuple[Path, ...], pattern: str) -> None:
+        """Look for a line in what is written to files from now on; returns when none can be missed."""
+        self._reader = asyncio.create_task(self._read(logs, LogWatch(pattern)), name="probe-log")
+        await asyncio.sleep(0)  # it notes where the files end in its first step
 
-    async def _read(self, log: Path, watch: LogWatch) -> None:
-        async with contextlib.aclosing(follow({"log": log})) as stream:
+    async def _read(self, logs: tuple[Path, ...], watch: LogWatch) -> None:
+        async with contextlib.aclosing(follow({str(log): log for log in logs})) as stream:
             async for _, lines in stream:
                 if any(watch.feed(line) for line in lines.splitlines()):
                     self._line_came.set()

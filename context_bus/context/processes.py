@@ -140,7 +140,7 @@ class Processes:
     async def _make(self, process: _Process) -> None:
         order = process.order
         key, number = order.key, order.incarnation
-        await self._probes.prepare(key, number, order.conf, self._site.logs.file(key, order.conf))
+        await self._probes.prepare(key, number, order.conf, self._site.logs.files(key, order.conf))
         stdout, stderr = self._site.logs.sinks(key, order.conf)
         try:
             opened = self._outputs.open(self._name_of(key), stdout=stdout, stderr=stderr)
