@@ -20,6 +20,8 @@ from context_bus.kernel.message import Cause
 from context_bus.kernel.schedule import next_after
 from context_bus.service.reports import Report
 
+#: Times that came while a service ran beyond which nobody counts.
+MANY_SKIPPED = 100
 #: Told of a service that failed without ever having had a process.
 Failed = Callable[[Member, float], None]
 
@@ -70,6 +72,10 @@ class Gates:
                 relaunch = member.relaunch or Relaunch(True)
                 self._steps.launch(member, now, relaunch.run is not False, relaunch.cause, True)
 
+    def rest(self, member: Member, now: float) -> None:
+        """Let a service that has run wait for its next time, and say which came while it ran."""
+        self._wait_for_time(member, now, None, self._skipped(member, now))
+
     def come_due(self, member: Member, now: float) -> None:
         """A time by the clock has come; if the clock was set back meanwhile, it has not."""
         if member.state is State.WAITING:
@@ -107,12 +113,25 @@ class Gates:
             self._steps.change(member, "hold", reason)
         member.reason = reason
 
-    def _wait_for_time(self, member: Member, now: float, cause: Cause | None) -> None:
+    def _wait_for_time(self, member: Member, now: float, cause: Cause | None, note: str = "") -> None:
         schedule = member.conf.supervision.schedule
         member.due_at = next_after(schedule, self._wall(now))
-        self._hold(member, Relaunch(True, None, cause), f"runs by its schedule {schedule}")
+        self._hold(member, Relaunch(True, None, cause), f"runs by its schedule {schedule}{note}")
         self._set_alarm(member, now)
         self._steps.settle(member, Goal.UP, AnswerKind.DONE, member.reason)
+
+    def _skipped(self, member: Member, now: float) -> str:
+        """What is said of times that came while a service still ran, which then runs no second time."""
+        schedule, wall, count = member.conf.supervision.schedule, self._wall(now), 0
+        # One that outlived its provider was born nobody knows when. And its alarm may have gone off a moment
+        # before its time, which is then not another one.
+        due = next_after(schedule, max(member.due_at, self._wall(member.born or member.existed)))
+        while due <= wall and count < MANY_SKIPPED:
+            count, due = count + 1, next_after(schedule, due)
+        if not count:
+            return ""
+        number = f"{count} or more times" if due <= wall else "1 time" if count == 1 else f"{count} times"
+        return f"; skipped {number}, when it still ran"
 
     def _set_alarm(self, member: Member, now: float) -> None:
         self._steps.set_timer(member, Timer.SCHEDULE, now + member.due_at - self._wall(now))

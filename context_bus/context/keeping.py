@@ -52,7 +52,7 @@ class Keeping:
             member.reason = decision.reason
             self._rest(member, decision.reason)
         elif member.conf.supervision.schedule:
-            self._gates.launch(member, now, True, None, True)
+            self._gates.rest(member, now)
         else:
             self._rest(member, member.reason)
 

@@ -225,6 +225,27 @@ def test_scheduled_service_runs_at_its_time_and_again() -> None:
         assert sim.state("p") is State.WAITING
 
 
+def test_times_that_come_while_it_runs_are_skipped_and_told() -> None:
+    """One run at a time: the next is at the first time after its end."""
+    sim = Sim(kept(program("p"), schedule="* * * * *"))
+    sim.command("start", "p")
+    for minutes, said in (
+        (0, ""),
+        (1, "; skipped 1 time, when it still ran"),
+        (3, "; skipped 3 times, when it still ran"),
+    ):
+        sim.pass_time(sim.member("p").due_at - sim.now - sim.wall_offset)
+        sim.spawned("p")
+        sim.pass_time(60.0 * minutes + 1.0)
+        assert len(sim.children) == 1
+        sim.gone("p", code=0)
+        assert sim.member("p").reason == f"runs by its schedule * * * * *{said}"
+    sim.pass_time(sim.member("p").due_at - sim.now - sim.wall_offset)
+    sim.pass_time(7200.0)
+    sim.gone("p", code=0)
+    assert sim.member("p").reason.endswith("; skipped 100 or more times, when it still ran")
+
+
 def test_scheduled_service_is_stopped_for_good() -> None:
     """A stop disarms the clock."""
     sim = Sim(kept(program("p"), schedule="* * * * *"))
