@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.e2e.blackbox import Provider
 from tests.e2e.project import Project, new_transaction
+from tests.e2e.shells import Supervise, Supervised, write
 from tests.e2e.told import Tell, Told
 
 
@@ -30,6 +32,20 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
 def transaction() -> str:
     """A transaction nobody has used."""
     return new_transaction()
+
+
+@pytest.fixture
+def supervise(project: Project) -> Iterator[Supervise]:
+    """Make a provider of some services."""
+    made: list[Supervised] = []
+
+    def make(*services: str) -> Supervised:
+        made.append(Supervised(write(project, "".join(services)), secrets.token_hex(8)))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.clean_up()
 
 
 @pytest.fixture

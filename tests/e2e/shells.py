@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Protocol
 
 from context_bus.testing.wait import wait_until
 from tests.e2e import procs
@@ -129,3 +130,15 @@ class Supervised:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         return len(left)
+
+
+class Supervise(Protocol):
+    """Makes a provider of some services; what is left of it is ended with the test."""
+
+    def __call__(self, *services: str) -> Supervised: ...
+
+
+def service(service_id: str, command: str, supervision: str = "") -> str:
+    """One program as a service; the command as the element that it is."""
+    kept = f"<supervision>{supervision}</supervision>" if supervision else ""
+    return f'<TaskService id="{service_id}" serviceType="Command">{command}{kept}</TaskService>'

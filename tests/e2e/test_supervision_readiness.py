@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from context_bus.context.states import State
 from context_bus.kernel.surroundings import Surroundings
 from tests.context.live import context, live
 from tests.e2e.supervised import changes, run, shell, state_letter
+
+#: Seconds of grace of who is deaf to its signal.
+GRACE = 0.3
 
 
 def _when_there(file: Path) -> Readiness:
@@ -31,15 +35,17 @@ def test_a_program_that_never_becomes_ready_has_failed(tmp_path: Path, kind: Rea
     target = {ReadinessKind.TCP: address, ReadinessKind.HTTP: f"http://{address}/"}
     command = ("/bin/false",) if kind is ReadinessKind.COMMAND else ()
     readiness = Readiness(kind, Probe(target.get(kind, ""), command, every=0.05), deadline=0.5)
+    complaint = "exit code 1" if command else f"{address}: Connection refused"
 
     async def work() -> None:
         async with live(context(tmp_path, shell("a", "exec sleep 1000", readiness=readiness))) as here:
             here.send("start")
             warming = await here.state("a", State.WARMING)
-            assert "ready" in (await here.state("a", State.FAILED)).reason
+            failed = await here.state("a", State.FAILED)
+            assert failed.reason == f"not ready within 0.5 s: {complaint}"
             assert warming.pid is not None
-            await here.until(lambda: state_letter(warming.pid or 0) in ("", "Z"), "its end")
-            assert not changes(here, "a", State.STARTED)
+            assert state_letter(warming.pid) == ""  # it is told of when it is gone, not before
+        assert not changes(here, "a", State.STARTED)
 
     run(work())
 
@@ -55,11 +61,11 @@ def test_a_probe_makes_ready_and_lets_dependents_start(tmp_path: Path) -> None:
         async with live(conf) as here:
             await here.command("start")
             order = here.events.index
-            up = [order(changes(here, each, State.STARTED)[0]) for each in ("base", "top")]
-            assert up == sorted(up)
+            ready, began = changes(here, "base", State.STARTED)[0], changes(here, "top", State.STARTING)[0]
+            assert order(ready) < order(began)
             await here.command("stop")
-            down = [order(changes(here, each, State.STOPPED)[0]) for each in ("top", "base")]
-            assert down == sorted(down)
+            gone, asked = changes(here, "top", State.STOPPED)[0], changes(here, "base", State.STOPPING)[0]
+            assert order(gone) < order(asked)
 
     run(work())
 
@@ -101,13 +107,17 @@ def test_a_program_deaf_to_its_signal_is_killed_with_its_children(tmp_path: Path
     readiness = _when_there(tmp_path / "deaf")
 
     async def work() -> None:
-        conf = context(tmp_path, shell("a", line, readiness=readiness, stop=Stop(grace=0.3)))
+        conf = context(tmp_path, shell("a", line, readiness=readiness, stop=Stop(grace=GRACE)))
         async with live(conf) as here:
             pid = (await here.command("start")).services[0].pid
             child = int((tmp_path / "child").read_text())
-            assert state_letter(child) == "S"
+            assert state_letter(child) not in ("", "Z")
+            began = time.monotonic()
             await here.command("stop")
+            assert GRACE <= time.monotonic() - began < GRACE + 2.0
             assert [state_letter(each) for each in (pid or 0, child)] == ["", ""]
+            (stopped,) = changes(here, "a", State.STOPPED)
+            assert stopped.reason == f"killed: did not end within {GRACE} s"
 
     run(work())
 

@@ -11,7 +11,7 @@ import pytest
 
 from context_bus.config.supervision import Condition, Requirement, Restart, RestartWhen
 from context_bus.context.states import State
-from context_bus.context.trace import ServiceFrozen
+from context_bus.context.trace import ServiceChanged, ServiceFrozen
 from tests.context.live import context, live
 from tests.e2e.supervised import changes, run, shell, state_letter
 
@@ -29,9 +29,12 @@ def test_a_program_that_fails_to_boot_is_fatal_after_its_restarts(
         conf = context(tmp_path, shell("a", "echo >> runs; exit 7", restart=replace(FAST, policy=policy)))
         async with live(conf) as here:
             here.send("start")
-            fatal = await here.state("a", State.FATAL)
-            assert "7" in fatal.reason
-            assert len(next(iter(tmp_path.rglob("runs"))).read_text().splitlines()) == 3
+            reason = (await here.state("a", State.FATAL)).reason
+        assert reason.startswith(
+            "fatal: restarted 2 times within 60 s, last: ended with exit code 7 after 0."
+        )
+        assert reason.endswith("; a restart command tries again; see max_restarts")
+        assert len(next(iter(tmp_path.rglob("runs"))).read_text().splitlines()) == 3
 
     run(work())
 
@@ -44,8 +47,9 @@ def test_success_codes_tell_an_end_from_a_failure(tmp_path: Path, line: str, sta
         conf = context(tmp_path, shell("a", line, restart=Restart(success_codes=(0, 3))))
         async with live(conf) as here:
             here.send("start")
-            await here.state("a", state)
-            assert not changes(here, "a", State.BACKOFF)
+            ended = await here.state("a", state)
+            assert ended.reason == ("" if state is State.EXITED else "ended with exit code 4")
+        assert [each.new for each in here.of(ServiceChanged)] == [State.STARTING, State.STARTED, state]
 
     run(work())
 
@@ -65,7 +69,9 @@ def test_a_killed_program_is_replaced_and_a_stopped_one_is_not(tmp_path: Path) -
             assert second not in (None, first)
             await here.command("stop")
             await here.state("a", State.STOPPED)
-            assert len(changes(here, "a", State.STARTED)) == 2
+        # Nothing came of it until the end of the provider, which is after everything.
+        assert len(changes(here, "a", State.STARTED)) == 2
+        assert here.of(ServiceChanged)[-1].new is State.STOPPED
 
     run(work())
 
@@ -94,7 +100,9 @@ def test_a_requirement_that_fails_fails_its_dependents(tmp_path: Path) -> None:
         conf = context(tmp_path, shell("second", "exec sleep 1000", requires=needs), shell("first", "exit 5"))
         async with live(conf) as here:
             here.send("start")
-            assert "first" in (await here.state("second", State.FAILED)).reason
-            assert not changes(here, "second", State.STARTED)
+            failed = await here.state("second", State.FAILED)
+            assert failed.reason == "requires first, which has failed: ended with exit code 5"
+        seen = [each.new for each in here.of(ServiceChanged) if each.service_id == "second"]
+        assert seen == [State.WAITING, State.FAILED]
 
     run(work())
