@@ -153,20 +153,18 @@ def test_who_floods_is_stopped_at_once_and_disturbs_nobody(tell: Tell) -> None:
 def test_followed_output_comes_as_it_is_written(tell: Tell) -> None:
     """The last lines first, then each new one, through rotations, until Ctrl-C."""
     line = "echo before; until [ -e go ]; do sleep 0.05; done; seq 100 400; exec sleep 300"
-    provider = tell(
-        program("a", line, '<output max_bytes="200" backups="9"/>'), program("b", "exec sleep 300")
-    )
+    provider = tell(program("a", line, '<output max_bytes="200" backups="9"/>'))
     provider.start("--start=T1")
     provider.until("a", "started")
     wait_until(lambda: provider.shell("logs", "a").stdout == "before\n", 20, "the first line")
     command = [sys.executable, "-m", "context_bus", "logs", "a", "-f", "-c", str(provider.shell.file)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
-        assert reader.stdout is not None
-        assert reader.stdout.readline() == "before\n"
-        (provider.directory / "go").touch()
-        assert [int(reader.stdout.readline()) for _ in range(301)] == list(range(100, 401))
-        reader.send_signal(signal.SIGINT)
-        assert reader.wait(10) == 130
+    with (provider.directory / "read").open("wb") as out:
+        reader = subprocess.Popen(command, stdout=out, env=os.environ | {procs.MARK: provider.mark})
+    seen(provider, "read", "before\n")
+    (provider.directory / "go").touch()
+    seen(provider, "read", "before\n" + "".join(f"{number}\n" for number in range(100, 401)))
+    reader.send_signal(signal.SIGINT)
+    assert reader.wait(10) == 130
 
 
 # -- the terminal ----------------------------------------------------------------------------------
