@@ -131,6 +131,24 @@ def test_python_service_is_ready_when_it_says_so(project: Project) -> None:
         provider.clean_up()
 
 
+def test_python_service_that_does_not_say_so_in_time_has_failed(project: Project) -> None:
+    """It is ended where it hangs."""
+    project.write_service("Slow", SLOW)
+    file = project.write_context(
+        [Service("ts_1", "Slow", configuration={"go": str(project.directory / "go")})]
+    )
+    kept = '<supervision><readiness deadline="0.7"/></supervision></TaskService>'
+    file.write_text(file.read_text().replace("</TaskService>", kept))
+    provider = Supervised(file, secrets.token_hex(8))
+    try:
+        provider.start("--start=T1")
+        found = provider.shell.until("ts_1", "failed")
+        assert found["reason"] == "not ready within 0.7 s; see its log or raise the deadline"
+        assert (found["pid"], found["starts"]) == (None, 1)
+    finally:
+        provider.clean_up()
+
+
 SLOW = '''
 """A task that takes its time to be ready."""
 

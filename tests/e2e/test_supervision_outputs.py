@@ -160,11 +160,15 @@ def test_followed_output_comes_as_it_is_written(tell: Tell) -> None:
     command = [sys.executable, "-m", "context_bus", "logs", "a", "-f", "-c", str(provider.shell.file)]
     with (provider.directory / "read").open("wb") as out:
         reader = subprocess.Popen(command, stdout=out, env=os.environ | {procs.MARK: provider.mark})
-    seen(provider, "read", "before\n")
-    (provider.directory / "go").touch()
-    seen(provider, "read", "before\n" + "".join(f"{number}\n" for number in range(100, 401)))
-    reader.send_signal(signal.SIGINT)
-    assert reader.wait(10) == 130
+    try:
+        seen(provider, "read", "before\n")
+        (provider.directory / "go").touch()
+        seen(provider, "read", "before\n" + "".join(f"{number}\n" for number in range(100, 401)))
+        reader.send_signal(signal.SIGINT)
+        assert reader.wait(10) == 130
+    finally:
+        reader.kill()
+        reader.wait(10)
 
 
 # -- the terminal ----------------------------------------------------------------------------------
@@ -245,3 +249,7 @@ def test_nobody_waits_for_a_terminal_that_takes_nothing(show: Callable[..., Show
     assert provider.shell.started_again("other", 2)["pid"] != other
     assert provider.shell("stop", "flood").returncode == 0
     assert not Path(f"/proc/{pid}").exists()
+    # Whoever reads again learns how much there would have been.
+    text = b""
+    while not re.search(rb"\| \.\.\. \d+ lines not shown\n", text):
+        text = text[-100:] + os.read(process.stdout.fileno(), PIPE)
