@@ -56,15 +56,22 @@ class ForwarderKeeper:
         """Whether its process exists."""
         return self._child is not None and _lives(self._child)
 
+    def check(self) -> None:
+        """See that the endpoints are those that may be bound.
+
+        Raises:
+            EndpointError: One is not safe, or malformed.
+        """
+        check_bind(self._conf.front_bind, insecure=self._insecure)
+        check_bind(self._conf.backend_bind, insecure=self._insecure)
+
     async def start(self, adopted: Child | None = None) -> None:
         """Start it, or go on with one that an earlier provider started; returns when it forwards.
 
         Raises:
-            EndpointError: An endpoint is not safe, malformed or taken.
+            EndpointError: An endpoint is taken.
             BusError: It did not come up.
         """
-        check_bind(self._conf.front_bind, insecure=self._insecure)
-        check_bind(self._conf.backend_bind, insecure=self._insecure)
         if adopted is None:
             await self._spawn(settle=0.0)
         else:

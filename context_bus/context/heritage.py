@@ -6,6 +6,7 @@ Knows the guardian, the journal and the spawner; must not decide what becomes of
 from __future__ import annotations
 
 import asyncio
+import os
 
 from context_bus.config.model import ContextConf
 from context_bus.context.adopting import Adoption, sort_out
@@ -43,8 +44,12 @@ class Heritage:
 
         Raises:
             ProcessError: There can be none.
+            StoreError: There is one, but the store cannot be used; whatever it keeps goes on running.
         """
         keep = self._keep
+        if keep is not None and self._journal is not None and os.path.lexists(keep.place.guardian):
+            # What is adopted ends with its owner, so who will be refused must not become one.
+            await self._journal.usable()
         kept = await asyncio.to_thread(adopt, str(keep.place.guardian)) if keep is not None else None
         if keep is None or kept is None:
             at = str(keep.place.guardian) if keep is not None and keep.outlives else None

@@ -104,6 +104,15 @@ class Journal:
         self._recorder = Recorder(address, run, listeners)
         self._recorder.start()
 
+    async def usable(self) -> None:
+        """Wait until the store is open; nothing is changed that a refused provider must leave as it is.
+
+        Raises:
+            StoreError: The store cannot be used.
+        """
+        assert self._recorder is not None
+        await self._recorder.opened()
+
     async def open(self, adoption: Adoption | None = None) -> tuple[Resumed | None, int]:
         """Open the store, and end what an earlier provider could not.
 

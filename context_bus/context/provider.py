@@ -152,6 +152,7 @@ class Provider:
         self._loop = asyncio.get_running_loop()
         self._finished = self._loop.create_future()
         self._watcher = CodeWatcher(self._code_changed) if self._reload else None
+        self._keeper.check()
         async with contextlib.AsyncExitStack() as stack:
             if self._signals is not None:
                 self._signals.watch(stack)
@@ -199,6 +200,8 @@ class Provider:
         stack.push_async_callback(hearing.close)
         await speaking.connect(CONNECT_TIMEOUT)
         await hearing.connect(CONNECT_TIMEOUT)
+        if self._journal is not None:
+            await self._journal.usable()  # before there is anybody to say a last word
         voice = self._voice = Voice(speaking, conf, self._engine.table)
         ears = Ears(speaking, hearing, self._roots, self._post, self._show)
         # In the order of leaving, backwards: services end, the last is said, then nothing is heard.

@@ -1,0 +1,190 @@
+"""Where a provider keeps its state: PostgreSQL beside SQLite, and every place that cannot be used."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from context_bus.testing.wait import wait_until
+from tests.e2e import procs
+from tests.e2e.project import Project
+from tests.e2e.refusals import SERVICE_CONTEXT, refused
+from tests.e2e.shells import Supervised, write
+from tests.store import cluster
+
+SERVICES = """
+  <TaskService id="a" serviceType="Command"><command>sleep 300</command></TaskService>
+  <TaskService id="b" serviceType="Command"><command>sleep 300</command></TaskService>
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[cluster.Cluster]:
+    """A PostgreSQL server."""
+    if cluster.binaries() is None:
+        pytest.skip(f"no PostgreSQL server is installed: nothing in {cluster.BINARIES} or on the PATH")
+    with cluster.cluster() as running:
+        yield running
+
+
+@pytest.fixture
+def provider(project: Project) -> Iterator[Supervised]:
+    """A provider of two programs, not started yet."""
+    made = Supervised(write(project, SERVICES), secrets.token_hex(8))
+    yield made
+    made.clean_up()
+
+
+def state_of(provider: Supervised) -> Path:
+    """The directory of its state."""
+    return provider.shell.file.parent / ".context_bus" / provider.shell.file.name
+
+
+def add_to_version(provider: Supervised, number: int) -> None:
+    """Let its store look as if a later version had written it, or take that back."""
+    with closing(sqlite3.connect(state_of(provider) / "store.sqlite")) as connection:
+        connection.execute("UPDATE meta SET version = version + ?", (number,))
+        connection.commit()
+
+
+def test_postgresql_brings_back_what_was_wanted(provider: Supervised, server: cluster.Cluster) -> None:
+    """After kill -9 what ran runs again, what was stopped does not; with ``--fresh`` nothing does."""
+    store = f"--store={server.url}"
+    provider.start("--start=T1", store)
+    before = provider.shell.until("a", "started")
+    assert provider.shell("stop", "b").returncode == 0
+    provider.kill()
+    provider.start(store)
+    again = provider.shell.until("a", "started")
+    assert again["starts"] == 1
+    assert again["pid"] != before["pid"]
+    assert provider.shell.services()["b"]["phase"] != "started"
+    assert not (state_of(provider) / "store.sqlite").exists()
+    provider.kill()
+    provider.start(store, "--fresh")
+    wait_until(lambda: provider.shell("ps").returncode == 0, 20, "a provider")
+    assert provider.shell.services() == {}
+
+
+def test_postgresql_lets_one_provider_in(
+    provider: Supervised, project: Project, server: cluster.Cluster
+) -> None:
+    """Also where the lock of the directory is of no use, since somebody moved the directory away."""
+    provider.start("--start=T1", f"--store={server.url}")
+    first = provider.shell.until("a", "started")
+    state_of(provider).rename(project.directory / "moved")
+    other = Project(project.directory)  # with ports of its own, so that they are not what is refused
+    text = provider.shell.file.read_text()
+    for old, new in ((project.sub_port, other.sub_port), (project.pub_port, other.pub_port)):
+        text = text.replace(str(old), str(new))
+    provider.shell.file.write_text(text)
+    (line,) = refused(SERVICE_CONTEXT, provider.shell.file, f"--store={server.url}", code=9)
+    assert "another process already provides this context; stop it first" in line
+    assert procs.state(int(str(first["pid"]))) == "S"
+
+
+def test_postgresql_that_goes_away_costs_no_service(provider: Supervised) -> None:
+    """While it is away services run and are commanded; when it is back all that was done is in it."""
+    if cluster.binaries() is None:
+        pytest.skip("no PostgreSQL server is installed")
+    with cluster.cluster() as server:
+        provider.start("--start=T1", f"--store={server.url}")
+        a = provider.shell.until("a", "started")
+        server.stop()
+        assert provider.shell("stop", "b").returncode == 0
+        assert provider.shell("scale", "a=2").returncode == 0
+        assert provider.shell.services()["a"]["pid"] == a["pid"]
+        server.start()
+        wait_until(
+            lambda: "store_recovered" in provider.shell("events", "--json", "-n", "50").stdout,
+            30,
+            lambda: provider.shell("events").stdout,
+        )
+        provider.kill()
+        provider.start(f"--store={server.url}")
+        for each in ("a", "a#2"):
+            assert provider.shell.until(each, "started")["starts"] == 1
+        assert provider.shell.services()["b"]["pid"] is None
+        provider.end()
+
+
+def test_newer_store_is_refused_and_not_touched(provider: Supervised, server: cluster.Cluster) -> None:
+    """One line that says what to do, in either database; and ``--fresh`` elsewhere works, as it says."""
+    provider.start("--start=T1")
+    provider.shell.until("a", "started")
+    provider.kill()
+    add_to_version(provider, 5)
+    before = (state_of(provider) / "store.sqlite").read_bytes()
+    (line,) = refused(SERVICE_CONTEXT, provider.shell.file, code=9)
+    assert "store.sqlite was written by a newer context_bus (schema" in line
+    assert "upgrade, or start with --fresh in another --state" in line
+    assert (state_of(provider) / "store.sqlite").read_bytes() == before
+    elsewhere = f"--state={state_of(provider).parent / 'elsewhere'}"
+    provider.start("--fresh", elsewhere, f"--store={server.url}", "--start=T2")
+    wait_until(lambda: provider.shell("ps", elsewhere).returncode == 0, 20, "a provider")
+    provider.kill()
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        schemas = connection.execute(
+            "SELECT table_schema FROM information_schema.tables WHERE table_name = 'meta'"
+        ).fetchall()
+        for (schema,) in schemas:
+            connection.execute(f'UPDATE "{schema}".meta SET version = version + 5')
+    (line,) = refused(SERVICE_CONTEXT, provider.shell.file, elsewhere, f"--store={server.url}", code=9)
+    assert "was written by a newer context_bus (schema" in line
+
+
+@pytest.mark.parametrize("why", ["newer store", "no server", "open endpoint"])
+def test_services_that_were_kept_survive_a_provider_that_is_refused(provider: Supervised, why: str) -> None:
+    """Who may not provide has not touched what goes on running; who may adopts it then."""
+    provider.start("--start=T1", "--keep_services")
+    pids = [int(str(provider.shell.until(each, "started")["pid"])) for each in ("a", "b")]
+    provider.kill()
+    text, options, code = provider.shell.file.read_text(), ["--keep_services"], 9
+    if why == "newer store":
+        add_to_version(provider, 5)
+    elif why == "no server":
+        options.append("--store=postgresql://nobody@127.0.0.1:1/nowhere")
+    else:
+        code = 3
+        provider.shell.file.write_text(text.replace("<FrontBind>tcp://127.0.0.1", "<FrontBind>tcp://*"))
+    before = set(procs.marked(provider.mark))
+    (line,) = refused(SERVICE_CONTEXT, provider.shell.file, *options, code=code)
+    assert line
+    assert set(procs.marked(provider.mark)) == before
+    if why == "newer store":
+        add_to_version(provider, -5)
+    provider.shell.file.write_text(text)
+    provider.start("--keep_services")
+    for each, pid in zip(("a", "b"), pids, strict=True):
+        assert provider.shell.until(each, "started")["pid"] == pid
+
+
+@pytest.mark.parametrize("how", ["a file", "read-only"])
+def test_state_that_cannot_be_kept_is_one_line(provider: Supervised, tmp_path: Path, how: str) -> None:
+    """It names the file, the directory, and the option with which to choose another."""
+    (tmp_path / "file").touch()
+    # Not even root may write to the second.
+    state = str(tmp_path / "file" / "state") if how == "a file" else "/proc/state"
+    (line,) = refused(SERVICE_CONTEXT, provider.shell.file, f"--state={state}", "--start", code=9)
+    assert line.startswith(f"{provider.shell.file}: its state cannot be kept in {state}/")
+    assert "keep it elsewhere with --state DIR" in line
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("mysql://root@localhost/db", "is no store; use postgresql://USER@HOST/DATABASE"),
+        ("postgresql://nobody:secret@127.0.0.1:1/nowhere", "cannot be used"),
+    ],
+)
+def test_store_that_cannot_be_used_is_one_line(provider: Supervised, url: str, words: str) -> None:
+    """Without the password, and with a remedy."""
+    (line,) = refused(SERVICE_CONTEXT, provider.shell.file, f"--store={url}", "--start", code=9)
+    assert words in line
+    assert "secret" not in line
