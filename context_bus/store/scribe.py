@@ -132,7 +132,12 @@ class Scribe:
     def _unusable(self, error: Exception) -> StoreError:
         if isinstance(error, StoreError):
             return error
-        remedy = "end who uses it, or try later" if _is_busy(error) else "mend it, or start with --fresh"
+        if _is_busy(error):
+            remedy = "end who uses it, or try later"
+        elif self.address.path is not None:
+            remedy = "mend it, or start with --fresh in another --state"
+        else:
+            remedy = "mend the server or its URL, or start with --fresh and another --store"
         return StoreUnavailable(
             f"{self.address.context}: {self.address} cannot be used: {_reason(error)}; {remedy}"
         )

@@ -180,11 +180,17 @@ def test_state_that_cannot_be_kept_is_one_line(provider: Supervised, tmp_path: P
     ("url", "words"),
     [
         ("mysql://root@localhost/db", "is no store; use postgresql://USER@HOST/DATABASE"),
-        ("postgresql://nobody:secret@127.0.0.1:1/nowhere", "cannot be used"),
+        (
+            "postgresql://nobody:secret@127.0.0.1:1/nowhere",
+            "mend the server or its URL, or start with --fresh and another --store",
+        ),
+        ("", "not a database; mend it, or start with --fresh in another --state"),
     ],
 )
 def test_store_that_cannot_be_used_is_one_line(provider: Supervised, url: str, words: str) -> None:
     """Without the password, and with a remedy."""
+    state_of(provider).mkdir(parents=True)
+    (state_of(provider) / "store.sqlite").write_bytes(b"rubbish" * 1000)
     (line,) = refused(SERVICE_CONTEXT, provider.shell.file, f"--store={url}", "--start", code=9)
     assert words in line
     assert "secret" not in line
