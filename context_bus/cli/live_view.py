@@ -198,7 +198,8 @@ def _about_provider(event: ProviderEvent) -> Line | None:
         case OutputTroubled():
             return Line(event.name, "", "not written", f"its output: {event.reason}")
         case FileReloaded():
-            return Line(PROVIDER, "", "reloaded", event.fault or event.file)
+            state = "not reloaded" if event.fault else "reloaded"
+            return Line(PROVIDER, "", state, event.fault or event.file)
         case CodeChanged():
             return Line(PROVIDER, "", "edited", f"{', '.join(event.instances)}; restarting")
         case ProviderLeaving():

@@ -42,6 +42,7 @@ from context_bus.context.instructions import (
 )
 from context_bus.context.journal import Journal
 from context_bus.context.logs import Logs
+from context_bus.context.planning import plan_reload
 from context_bus.context.spawner import Spawner
 from context_bus.context.speaking import Voice
 from context_bus.context.states import RUNNING
@@ -231,12 +232,16 @@ class Acting:
     # -- the file ------------------------------------------------------------------------------
 
     async def _read_file(self, order: ReadFile) -> None:
-        file = self._engine.table.conf.file
+        file, fault = self._engine.table.conf.file, ""
         try:
             conf = await asyncio.to_thread(_read_and_look, file)
+            fault = plan_reload(self._engine.table.conf, conf).refusal
         except ConfigurationError as error:
-            self._calls.show(FileReloaded(file, str(error)))
-            self._calls.post(FileRead(order.reply, order.dry_run, None, str(error)))
+            fault = str(error)
+        if fault:
+            # What is not applied is not trusted either.
+            self._calls.show(FileReloaded(file, fault))
+            self._calls.post(FileRead(order.reply, order.dry_run, None, fault))
             return
         if not order.dry_run:
             self._calls.file_read(conf)

@@ -204,8 +204,9 @@ class OutputTroubled(ProviderEvent, frozen=True):
     lost: int = 0
 
 
+
 class FileReloaded(ProviderEvent, frozen=True):
-    """The context file was read again, with so many services to add, remove, restart and keep."""
+    """The context file was read again, and is applied; or is not, for its fault."""
 
     file: str
     fault: str = ""
