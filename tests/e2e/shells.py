@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -83,10 +84,11 @@ class Supervised:
     Args:
         file: The context file.
         mark: By which all that it starts is known.
+        wrapper: Command that runs the provider in surroundings of its own, and becomes it.
     """
 
-    def __init__(self, file: Path, mark: str) -> None:
-        self.shell, self.mark = Shell(file), mark
+    def __init__(self, file: Path, mark: str, wrapper: Sequence[str] = ()) -> None:
+        self.shell, self.mark, self._wrapper = Shell(file), mark, wrapper
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *options: str) -> subprocess.Popen[bytes]:
@@ -95,7 +97,9 @@ class Supervised:
             self.process.wait(20)
         command = [sys.executable, "-m", "context_bus", "service-context", str(self.shell.file), "--quiet"]
         self.process = subprocess.Popen(
-            [*command, *options], env=os.environ | {procs.MARK: self.mark}, stdin=subprocess.DEVNULL
+            [*self._wrapper, *command, *options],
+            env=os.environ | {procs.MARK: self.mark},
+            stdin=subprocess.DEVNULL,
         )
         return self.process
 
