@@ -5,7 +5,7 @@ A file can be right and yet not work here; that is told before anything is start
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from context_bus.config.model import ContextConf, ServiceType, TaskServiceConf
@@ -34,11 +34,15 @@ def machine_faults(conf: ContextConf, service: TaskServiceConf) -> Iterator[Faul
     surroundings = replace(own, cwd=str(home / own.cwd)) if own.cwd or is_program else own
     if kept.requires and own.cwd and not (home / own.cwd).exists():
         surroundings = replace(own, cwd="")  # what it requires may make it
-    yield from _faults(conf, service, "command" if is_program else "process", service.command, surroundings)
+    around = program.faults((), surroundings)
+    yield from _faults(conf, service, "supervision/process", around)
+    found = program.faults(service.command, surroundings) if is_program else []
+    yield from _faults(conf, service, "command", (text for text in found if text not in around))
     probes = {"readiness": kept.readiness.probe, "liveness": kept.liveness.probe if kept.liveness else None}
     for name, probe in probes.items():
         if probe is not None and probe.command:
-            yield from _faults(conf, service, f"supervision/{name}", probe.command, Surroundings())
+            found = program.faults(probe.command, Surroundings())
+            yield from _faults(conf, service, f"supervision/{name}", found)
 
 
 def refuse_faults(conf: ContextConf) -> None:
@@ -53,12 +57,8 @@ def refuse_faults(conf: ContextConf) -> None:
 
 
 def _faults(
-    conf: ContextConf,
-    service: TaskServiceConf,
-    element: str,
-    argv: tuple[str, ...],
-    surroundings: Surroundings,
+    conf: ContextConf, service: TaskServiceConf, element: str, found: Iterable[str]
 ) -> Iterator[Fault]:
     place = f"TaskService[{service.id}]/{element}"
-    for text in program.faults(argv, surroundings):
+    for text in found:
         yield Fault(text, file=conf.file, line=service.line, element=place)

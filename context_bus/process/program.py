@@ -17,6 +17,8 @@ from context_bus.process.dressing import limit_number
 
 #: Bytes in which the kernel looks for the interpreter of a script.
 _FIRST_LINE = 256
+#: Most open files that the kernel lets any process have, that of root included.
+_MOST_FILES = "/proc/sys/fs/nr_open"
 #: Where the kernel lists the processors that run.
 _PROCESSORS = "/sys/devices/system/cpu/online"
 
@@ -88,6 +90,19 @@ def _limit_faults(what: Surroundings) -> Iterator[str]:
                 f"limit {name}: hard {_amount(hard)} is above {_amount(own)}, which this process has; "
                 "run as root, or ask for less"
             )
+        elif name == "nofile" and _exceeds(hard, most := _most_files()):
+            yield (
+                f"limit nofile: hard {_amount(hard)} is above {most}, the most there can be; "
+                f"ask for less, or raise {_MOST_FILES}"
+            )
+
+
+def _most_files() -> int:
+    try:
+        with open(_MOST_FILES, encoding="ascii") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return resource.RLIM_INFINITY
 
 
 def _exceeds(one: int, other: int) -> bool:
