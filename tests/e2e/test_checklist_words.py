@@ -221,7 +221,7 @@ def test_row_31_either_port_alone_is_enough_to_be_refused(project: Project, whic
     with socket.create_server(("127.0.0.1", port)):
         refusal = run_tool("service_context.py", file)
         assert refusal.returncode == 3
-        assert f"127.0.0.1:{port}" in the_error(refusal)
+        assert f"cannot bind tcp://127.0.0.1:{port}" in the_error(refusal)
     with Provider(project, file) as provider:
         wait_until(
             lambda: provider.record("T1")["tasks"][0]["action"] == "started", 10, lambda: provider.output
