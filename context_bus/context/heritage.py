@@ -6,10 +6,10 @@ Knows the guardian, the journal and the spawner; must not decide what becomes of
 from __future__ import annotations
 
 import asyncio
-import os
 
 from context_bus.config.model import ContextConf
 from context_bus.context.adopting import Adoption, sort_out
+from context_bus.context.card import read_card
 from context_bus.context.eventlog import EventLog
 from context_bus.context.events import Found, Resumed
 from context_bus.context.instances import base_of
@@ -17,8 +17,10 @@ from context_bus.context.instructions import SpawnChild
 from context_bus.context.journal import Journal, Keep
 from context_bus.context.preloading import FORWARDER
 from context_bus.context.spawner import Spawner
+from context_bus.errors import EndpointError
 from context_bus.process.child import Child
 from context_bus.process.ending import end_now
+from context_bus.process.keeping import is_there
 from context_bus.process.spawn import adopt, kill_all, warm_up
 
 
@@ -39,17 +41,23 @@ class Heritage:
         """The forwarder of the provider before, if it lives."""
         return self._adoption.forwarder if self._adoption is not None else None
 
-    async def find_guardian(self) -> None:
+    async def find_guardian(self, conf: ContextConf) -> None:
         """Have a guardian: a new one, or that of an earlier provider with all that it kept.
+
+        Args:
+            conf: The file.
 
         Raises:
             ProcessError: There can be none.
             StoreError: There is one, but the store cannot be used; whatever it keeps goes on running.
+            EndpointError: What it keeps speaks on other endpoints than the file has now; as above.
         """
         keep = self._keep
-        if keep is not None and self._journal is not None and os.path.lexists(keep.place.guardian):
+        if keep is not None and self._journal is not None and is_there(str(keep.place.guardian)):
             # What is adopted ends with its owner, so who will be refused must not become one.
             await self._journal.usable()
+            if not keep.is_fresh:
+                _refuse_to_move(keep, conf)
         kept = await asyncio.to_thread(adopt, str(keep.place.guardian)) if keep is not None else None
         if keep is None or kept is None:
             at = str(keep.place.guardian) if keep is not None and keep.outlives else None
@@ -82,6 +90,16 @@ class Heritage:
         if self._adoption is not None:
             await _take_over(self._adoption, resumed, spawner, conf)
         return resumed
+
+
+def _refuse_to_move(keep: Keep, conf: ContextConf) -> None:
+    card = read_card(keep.place)
+    if card is None or (card.publish_to, card.listen_on) == (conf.backend_endpoint, conf.front_end_endpoint):
+        return
+    raise EndpointError(
+        f"{conf.file}: its services run on, on {card.publish_to} (to publish) and {card.listen_on} "
+        "(to listen); name these endpoints again to go on with them, or start with --fresh to end them"
+    )
 
 
 async def _take_over(

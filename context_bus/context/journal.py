@@ -80,7 +80,7 @@ class Journal:
         self._keep, self._show = keep, show
         self._lock: Lock | None = None
         self._recorder: Recorder | None = None
-        self._run = 0
+        self._run, self._has_card = 0, False
         #: Whether nothing can be recorded for the moment.
         self.is_troubled = False
         self._confs: dict[Key, TaskServiceConf] = {}
@@ -176,6 +176,7 @@ class Journal:
     def leave_card(self, conf: ContextConf) -> None:
         """Let commands find this provider."""
         leave_card(self._keep.place, conf, self._me.ticks)
+        self._has_card = True
 
     # -- recording -----------------------------------------------------------------------------
 
@@ -238,7 +239,8 @@ class Journal:
             await self._recorder.close(how, leaves_nothing=True)
             self._recorder = None
         if self._lock is not None:
-            remove_card(self._keep.place)
+            if self._has_card:  # else it is that of a provider whose services may run on
+                remove_card(self._keep.place)
             self._lock.release()
             self._lock = None
 

@@ -161,7 +161,7 @@ class Provider:
                 self._journal.begin()
             Provider._running += 1
             stack.push_async_callback(self._release_guardian)
-            await self._heritage.find_guardian()
+            await self._heritage.find_guardian(self.conf)
             stack.push_async_callback(self._keeper.stop)
             await self._keeper.start(self._heritage.forwarder)
             preload_for(self.conf)

@@ -69,6 +69,18 @@ def connect_to(path: str) -> socket.socket | None:
     return connection
 
 
+def is_there(path: str) -> bool:
+    """Whether a guardian is at a path; it does not notice.
+
+    Raises:
+        ProcessError: As `connect_to`.
+    """
+    connection = connect_to(path)
+    if connection is not None:
+        connection.close()
+    return connection is not None
+
+
 def _connect(place: str) -> socket.socket | None:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -79,11 +81,8 @@ def test_postgresql_lets_one_provider_in(
     provider.start("--start=T1", f"--store={server.url}")
     first = provider.shell.until("a", "started")
     state_of(provider).rename(project.directory / "moved")
-    other = Project(project.directory)  # with ports of its own, so that they are not what is refused
-    text = provider.shell.file.read_text()
-    for old, new in ((project.sub_port, other.sub_port), (project.pub_port, other.pub_port)):
-        text = text.replace(str(old), str(new))
-    provider.shell.file.write_text(text)
+    # With ports of its own, so that they are not what is refused.
+    provider.shell.file.write_text(other_ports(provider, project))
     (line,) = refused(SERVICE_CONTEXT, provider.shell.file, f"--store={server.url}", code=9)
     assert "another process already provides this context; stop it first" in line
     assert procs.state(int(str(first["pid"]))) == "S"
@@ -139,30 +138,57 @@ def test_newer_store_is_refused_and_not_touched(provider: Supervised, server: cl
     assert "was written by a newer context_bus (schema" in line
 
 
-@pytest.mark.parametrize("why", ["newer store", "no server", "open endpoint"])
-def test_services_that_were_kept_survive_a_provider_that_is_refused(provider: Supervised, why: str) -> None:
+def other_ports(provider: Supervised, project: Project) -> str:
+    """Its context file, with ports that nobody uses."""
+    text, other = provider.shell.file.read_text(), Project(project.directory)
+    for old, new in ((project.sub_port, other.sub_port), (project.pub_port, other.pub_port)):
+        text = text.replace(str(old), str(new))
+    return text
+
+
+def test_services_that_were_kept_survive_providers_that_are_refused(
+    provider: Supervised, project: Project
+) -> None:
     """Who may not provide has not touched what goes on running; who may adopts it then."""
     provider.start("--start=T1", "--keep_services")
     pids = [int(str(provider.shell.until(each, "started")["pid"])) for each in ("a", "b")]
     provider.kill()
-    text, options, code = provider.shell.file.read_text(), ["--keep_services"], 9
-    if why == "newer store":
-        add_to_version(provider, 5)
-    elif why == "no server":
-        options.append("--store=postgresql://nobody@127.0.0.1:1/nowhere")
-    else:
-        code = 3
-        provider.shell.file.write_text(text.replace("<FrontBind>tcp://127.0.0.1", "<FrontBind>tcp://*"))
-    before = set(procs.marked(provider.mark))
-    (line,) = refused(SERVICE_CONTEXT, provider.shell.file, *options, code=code)
-    assert line
-    assert set(procs.marked(provider.mark)) == before
-    if why == "newer store":
-        add_to_version(provider, -5)
-    provider.shell.file.write_text(text)
+    file, before = provider.shell.file, set(procs.marked(provider.mark))
+    text, moved = file.read_text(), other_ports(provider, project)
+
+    def refusal(code: int, *options: str, content: str = text) -> str:
+        file.write_text(content)
+        (line,) = refused(SERVICE_CONTEXT, file, "--keep_services", *options, code=code)
+        assert set(procs.marked(provider.mark)) == before
+        return line
+
+    assert "cannot be used" in refusal(9, "--store=postgresql://nobody@127.0.0.1:1/nowhere")
+    assert "--insecure" in refusal(
+        3, content=text.replace("<FrontBind>tcp://127.0.0.1", "<FrontBind>tcp://*")
+    )
+    add_to_version(provider, 5)
+    assert "newer" in refusal(9)
+    add_to_version(provider, -5)
+    line = refusal(3, content=moved)
+    assert f"its services run on, on {project.publish_to} (to publish)" in line
+    assert "name these endpoints again to go on with them, or start with --fresh to end them" in line
+    file.write_text(text)
     provider.start("--keep_services")
     for each, pid in zip(("a", "b"), pids, strict=True):
         assert provider.shell.until(each, "started")["pid"] == pid
+    provider.kill()
+    file.write_text(moved)
+    provider.start("--fresh", "--keep_services", "--start=T2")
+    provider.shell.until("b", "started")
+    assert [procs.state(pid) for pid in pids] == ["", ""]
+    # What a reboot leaves is the socket of a guardian that is no more: nothing runs on that could be hurt.
+    provider.kill()
+    for pid in procs.marked(provider.mark):
+        os.kill(pid, signal.SIGKILL)
+    assert not procs.wait_none_marked(provider.mark, 5)
+    file.write_text(text)
+    provider.start("--keep_services")
+    assert provider.shell.until("b", "started")["transaction"] == "T2"
 
 
 @pytest.mark.parametrize("how", ["a file", "read-only"])
