@@ -7,6 +7,7 @@ which the way there is open, since to open it for all is not a test's business.
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,16 @@ def open_directory() -> Iterator[Path]:
         yield directory
     finally:
         shutil.rmtree(directory)
+
+
+def as_nobody(aside: Path) -> tuple[str, ...]:
+    """A wrapper for commands that runs them as that user; skips the test if it cannot.
+
+    Args:
+        aside: An empty directory.
+    """
+    view, account = opening(aside), pwd.getpwnam(NOBODY)
+    return (*view, "setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups")
 
 
 def opening(aside: Path) -> tuple[str, ...]:

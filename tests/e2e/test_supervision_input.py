@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.others import NOBODY, open_directory, opening
+from tests.e2e.others import NOBODY, as_nobody, open_directory
 from tests.e2e.project import Project
 from tests.e2e.refusals import CHECK, SERVICE_CONTEXT, refused
 from tests.e2e.shells import write
@@ -171,8 +171,7 @@ def test_rights_that_the_provider_lacks_are_a_line_each(command: tuple[str, ...]
     with open_directory() as directory:
         (directory / "aside").mkdir()
         account = pwd.getpwnam(NOBODY)
-        demoted = ("setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups")
-        bounded = ("prlimit", "--nofile=512:1024", *opening(directory / "aside"), *demoted)
+        bounded = ("prlimit", "--nofile=512:1024", *as_nobody(directory / "aside"))
         project = Project(directory)
         services = {
             "root": ('<process user="root"/>', "only root may run it as user root", "or leave user away"),

@@ -15,6 +15,7 @@ import pytest
 
 from context_bus.testing.wait import wait_until
 from tests.e2e import procs
+from tests.e2e.others import as_nobody, open_directory
 from tests.e2e.project import Project
 from tests.e2e.refusals import SERVICE_CONTEXT, refused
 from tests.e2e.shells import Supervised, write
@@ -200,6 +201,20 @@ def test_state_that_cannot_be_kept_is_one_line(provider: Supervised, tmp_path: P
     (line,) = refused(SERVICE_CONTEXT, provider.shell.file, f"--state={state}", "--start", code=9)
     assert line.startswith(f"{provider.shell.file}: its state cannot be kept in {state}/")
     assert "keep it elsewhere with --state DIR" in line
+
+
+def test_state_of_somebody_else_is_one_line() -> None:
+    """A provider that is not root finds a directory in which it may not write."""
+    with open_directory() as directory:
+        (directory / "aside").mkdir()
+        file = write(Project(directory), SERVICES)
+        (directory / ".context_bus" / file.name).mkdir(parents=True)
+        command = (*as_nobody(directory / "aside"), *SERVICE_CONTEXT)
+        (line,) = refused(command, file, "--start", code=9)
+        assert line.startswith(
+            f"{file}: its state cannot be kept in {directory}/.context_bus/{file.name}: not"
+        )
+        assert "keep it elsewhere with --state DIR" in line
 
 
 @pytest.mark.parametrize(
