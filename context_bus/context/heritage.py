@@ -41,6 +41,15 @@ class Heritage:
         """The forwarder of the provider before, if it lives."""
         return self._adoption.forwarder if self._adoption is not None else None
 
+    async def usable(self) -> None:
+        """Wait until what earlier providers kept can be read.
+
+        Raises:
+            StoreError: It cannot.
+        """
+        if self._journal is not None:
+            await self._journal.usable()
+
     async def find_guardian(self, conf: ContextConf) -> None:
         """Have a guardian: a new one, or that of an earlier provider with all that it kept.
 
@@ -53,9 +62,9 @@ class Heritage:
             EndpointError: What it keeps speaks on other endpoints than the file has now; as above.
         """
         keep = self._keep
-        if keep is not None and self._journal is not None and is_there(str(keep.place.guardian)):
+        if keep is not None and is_there(str(keep.place.guardian)):
             # What is adopted ends with its owner, so who will be refused must not become one.
-            await self._journal.usable()
+            await self.usable()
             if not keep.is_fresh:
                 _refuse_to_move(keep, conf)
         kept = await asyncio.to_thread(adopt, str(keep.place.guardian)) if keep is not None else None

@@ -200,8 +200,7 @@ class Provider:
         stack.push_async_callback(hearing.close)
         await speaking.connect(CONNECT_TIMEOUT)
         await hearing.connect(CONNECT_TIMEOUT)
-        if self._journal is not None:
-            await self._journal.usable()  # before there is anybody to say a last word
+        await self._heritage.usable()  # before there is anybody to say a last word
         voice = self._voice = Voice(speaking, conf, self._engine.table)
         ears = Ears(speaking, hearing, self._roots, self._post, self._show)
         # In the order of leaving, backwards: services end, the last is said, then nothing is heard.

@@ -141,10 +141,8 @@ async def follow(paths: Mapping[str, Path], lines: int = 0) -> AsyncGenerator[tu
                     change = asyncio.ensure_future(anext(changes))
             finally:
                 stop.set()
-                await asyncio.wait([change])
-                # Where nothing has changed it ends by an exception, which asyncio logs unless somebody looks.
-                if not change.cancelled():
-                    change.exception()
+                # That there are no more changes is no news to anybody.
+                await asyncio.gather(change, return_exceptions=True)
                 await changes.aclose()
     finally:
         for file in followed:
