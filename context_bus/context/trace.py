@@ -204,7 +204,6 @@ class OutputTroubled(ProviderEvent, frozen=True):
     lost: int = 0
 
 
-
 class FileReloaded(ProviderEvent, frozen=True):
     """The context file was read again, and is applied; or is not, for its fault."""
 
