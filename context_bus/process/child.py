@@ -58,7 +58,7 @@ class Child:
         self.name = name
         self.identity = identity
         #: Our end of the channel; that of a program is closed from the beginning.
-        self.channel = channel or _closed_connection()
+        self.channel = channel or _NO_CHANNEL
         self.mark = mark
         self.note = note
         self.held = held
@@ -225,3 +225,7 @@ def _closed_connection() -> Connection:
     connection = Connection(os.open(os.devnull, os.O_RDONLY))
     connection.close()
     return connection
+
+
+#: The channel of all programs. Made once, and early: no descriptor may be needed to learn that a child runs.
+_NO_CHANNEL = _closed_connection()

@@ -20,6 +20,7 @@ from context_bus.errors import ProcessError
 from context_bus.process import tree
 from context_bus.process.asked import Asked, GuardianGone, Wish
 from context_bus.process.child import UNKNOWN, Child
+from context_bus.process.freight import Freight
 from context_bus.process.keeping import connect_to, listen_at
 from context_bus.process.launch import execute, hello, shake_hands
 from context_bus.process.line import Line
@@ -162,9 +163,8 @@ class Guardian:
         with contextlib.ExitStack() as stack:
             given, ours = list(wish.streams.items()), None
             if wish.freight is not None:
-                ours, theirs = Pipe()
+                ours, theirs, load = _vessels(wish.name, wish.freight)
                 stack.enter_context(theirs)
-                load = memory_file("freight", wish.freight.data)
                 stack.callback(os.close, load)
                 given += [("channel", theirs.fileno()), ("load", load)]
                 if self._keeps:
@@ -280,17 +280,39 @@ class Guardian:
         self._is_gone = True
         self._line.close()
         living = [child.identity for child in self._children.values()]
-        for identity in living:  # the kernel has done so already, but for programs that change their user
-            tree.send_signal(identity, signal.SIGKILL)
-        if left := tree.wait_gone(living, FOLLOWING):
-            _log.error("outlive their guardian: pids=%s", [one.pid for one in left])
+        try:
+            for identity in living:  # the kernel has done so already, but for programs that change their user
+                tree.send_signal(identity, signal.SIGKILL)
+            if left := tree.wait_gone(living, FOLLOWING):
+                _log.error("outlive their guardian: pids=%s", [one.pid for one in left])
+        except OSError as error:  # too many open files, and everybody must be told all the same
+            _log.error("not seen to their end: pids=%s reason=%s", [one.pid for one in living], error)
         if self._is_ours:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self.pid, 0)
         else:
-            tree.wait_gone([self._identity], FOLLOWING)
+            with contextlib.suppress(OSError):
+                tree.wait_gone([self._identity], FOLLOWING)
         ended = ProcessError(f"guardian {self.pid} was shut down") if self._is_ending else None
         self._asked.fail(ended or GuardianGone(f"guardian {self.pid} has ended"))
         for child in self._children.values():
             child.note_exit(UNKNOWN)
         self._children.clear()
+
+
+def _vessels(name: str, freight: Freight) -> tuple[Connection, Connection, int]:
+    """Both ends of the channel of a Python child, and a file with what it is to run.
+
+    Raises:
+        ProcessError: There are no descriptors for them.
+    """
+    try:
+        ours, theirs = Pipe()
+        try:
+            return ours, theirs, memory_file("freight", freight.data)
+        except BaseException:
+            ours.close()
+            theirs.close()
+            raise
+    except OSError as error:
+        raise ProcessError(f"cannot start {name}: {error.strerror}; see `ulimit -n`") from error
