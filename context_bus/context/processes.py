@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
@@ -37,6 +37,11 @@ from context_bus.process.output import Outputs
 from context_bus.service.boot import BEAT, Command, Outcome
 
 _log = logging.getLogger(__name__)
+
+#: Seconds until that is tried again which the machine refused: it has no descriptor left, or no thread.
+AGAIN = 0.05
+#: What it says then. That no thread can be started is a RuntimeError.
+_REFUSED = (OSError, RuntimeError)
 
 
 @dataclass(eq=False, slots=True)
@@ -80,6 +85,7 @@ class Processes:
         self._errands = Errands()
         self._endings = _Endings()
         self._reaper: asyncio.Task[None] | None = None
+        self._is_closing = False
 
     def start(self) -> None:
         """Begin to watch, in the running loop."""
@@ -123,6 +129,7 @@ class Processes:
 
     async def close(self) -> None:
         """Kill what is left, at once, and release everything."""
+        self._is_closing = True
         for process in self._processes.values():
             process.is_unwanted = True
         await self._kill([process.child for process in self._processes.values() if process.child])
@@ -146,7 +153,9 @@ class Processes:
             opened = self._outputs.open(self._name_of(key), stdout=stdout, stderr=stderr)
             with contextlib.closing(opened) as pipes:
                 child = await self._spawn(process, pipes.stdout_fd, pipes.stderr_fd)
-        except ContextBusError as error:
+        except (ContextBusError, *_REFUSED) as error:
+            # A pool that gets no thread keeps the order all the same, for a thread that it has.
+            process.is_unwanted = True
             del self._processes[key, number]
             self._outputs.release(self._name_of(key))
             self._post(SpawnFailed(key, number, str(error)))
@@ -154,7 +163,7 @@ class Processes:
         self._attend(process, child)
         for told in process.told:
             self.tell(told)
-        self._post(ChildSpawned(key, number, child.pid))
+        self._post(ChildSpawned(key, number, child.pid, child.identity.ticks))
         if process.is_unwanted:
             await self._kill([child])
 
@@ -227,11 +236,30 @@ class Processes:
             batch, self._endings.waiting = self._endings.waiting, []
             children = [process.child for process in batch if process.child is not None]
             if not all(child.is_clean for child in children):
-                swept = await asyncio.to_thread(ending.sweep, children)
-                if swept:
-                    _log.warning("left behind and killed: processes=%d", sum(swept.values()))
+                # Nobody may follow before that is done, however long the machine refuses it.
+                await self._insist(lambda children=children: self._sweep(children))  # type: ignore[misc]
             for process in batch:
                 self._tell(process)
+
+    async def _sweep(self, children: list[Child]) -> None:
+        swept = await asyncio.to_thread(ending.sweep, children)
+        if swept:
+            _log.warning("left behind and killed: processes=%d", sum(swept.values()))
+
+    async def _insist(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Do what must be done, again and again if the machine has no means for it; at the end of all, once.
+
+        The guardian, which ends after us, kills whoever is left.
+        """
+        while True:
+            try:
+                await work()
+                return
+            except _REFUSED as error:
+                _log.warning("not done yet: reason=%s", error)
+                if self._is_closing:
+                    return
+            await asyncio.sleep(AGAIN)
 
     def _tell(self, process: _Process) -> None:
         order, child = process.order, process.child
@@ -260,7 +288,9 @@ class Processes:
 
     async def _kill(self, children: list[Child]) -> None:
         if children:
-            await ending.end_all([ending.Ending(child, grace=0.0) for child in children])
+            await self._insist(
+                lambda: ending.end_all([ending.Ending(child, grace=0.0) for child in children])
+            )
 
 
 def _pass_on(asked: Future[Child], outcome: Future[Child]) -> None:
