@@ -145,7 +145,7 @@ class Carriers:
             self._drop(load, key.service_id)
             self._post(SpawnFailed(key, number, str(error)))
         else:
-            self._post(ChildSpawned(key, number, carrier.child.pid))
+            self._post(ChildSpawned(key, number, carrier.child.pid, carrier.child.identity.ticks))
 
     # -- ending --------------------------------------------------------------------------------
 

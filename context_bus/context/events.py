@@ -203,11 +203,12 @@ class Reported(msgspec.Struct, frozen=True):
 
 
 class ChildSpawned(msgspec.Struct, frozen=True):
-    """The process of an incarnation exists."""
+    """The process of an incarnation exists; with its start time, which says with the pid who it is."""
 
     key: Key
     incarnation: int
     pid: int
+    ticks: int = 0
 
 
 class SpawnFailed(msgspec.Struct, frozen=True):

@@ -197,12 +197,11 @@ class Journal:
         self._confs.pop(key, None)
         self._record(Forgotten(*key))
 
-    def began(self, key: Key, incarnation: int, pid: int) -> None:
+    def began(self, key: Key, incarnation: int, pid: int, ticks: int) -> None:
         """A service has a process."""
-        identity = tree.identify(pid) or tree.Identity(pid, 0)
         name = f"{self._run}/{key.transaction}/{key.service_id}/{incarnation}"
         self._processes[key, incarnation] = name
-        ids = (name, *key, incarnation, identity.pid, identity.ticks, self._boot_id, self._run)
+        ids = (name, *key, incarnation, pid, ticks, self._boot_id, self._run)
         self._record(ProcessBegan(*ids, time.time()))
 
     def ready(self, key: Key, incarnation: int) -> None:

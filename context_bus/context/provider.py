@@ -294,8 +294,8 @@ class Provider:
         """Let the engine take an event in, after those that came before."""
         if self._journal is not None:
             match event:
-                case ChildSpawned(key, number, pid):
-                    self._journal.began(key, number, pid)
+                case ChildSpawned(key, number, pid, ticks):
+                    self._journal.began(key, number, pid, ticks)
                 case ChildExited():
                     self._journal.ended(event)
         self._inbox.append(event)
