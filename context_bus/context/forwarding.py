@@ -102,11 +102,11 @@ class ForwarderKeeper:
             await asyncio.wait([dead.exited()])
             self._show(ForwarderChanged(ForwarderState.DIED, dead.pid, dead.ending))
             _log.warning("forwarder died: pid=%d how=%s", dead.pid, dead.ending)
-            await _discard(dead)
             while not self.is_alive:
                 try:
+                    await _discard(dead)
                     await self._spawn(settle=SETTLE)
-                except ContextBusError as error:
+                except (ContextBusError, OSError, RuntimeError) as error:  # the last two: no means for it
                     _log.error("forwarder not replaced: reason=%s", error)
                     await asyncio.sleep(RETRY)
             self._show(ForwarderChanged(ForwarderState.RESPAWNED, self.pid))

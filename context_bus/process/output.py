@@ -274,11 +274,17 @@ class Outputs:
         """Start a writer and hand it all pipes; returns whether there is one."""
         try:
             child = await asyncio.to_thread(spawn.spawn, "output", run_writer)
-        except ProcessError as error:
+        except (ProcessError, RuntimeError) as error:  # the second: no thread can be started
             _log.error("no writer of outputs: reason=%s", error)
             return False
+        try:
+            self._line = _Line(child.channel.fileno(), self._note)
+        except OSError as error:  # without a line to it, it is none
+            _log.error("no writer of outputs: reason=%s", error)
+            child.channel.close()
+            child.exited().add_done_callback(lambda _: child.close())
+            return False
         self._child = child
-        self._line = _Line(child.channel.fileno(), self._note)
         child.exited().add_done_callback(lambda _: self._writer_ended(child))
         if self._terminal is not None:
             wants_colour = os.isatty(self._terminal) and not os.environ.get("NO_COLOR")
