@@ -8,31 +8,46 @@ import secrets
 import statistics
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
-from tests.faults.faults import FAMILIES
+from tests.faults.faults import FAMILIES, FAMILY_OF
 from tests.faults.findings import Kind, Tally
 from tests.faults.rounds import play
 
 
 def table(tally: Tally) -> str:
     """The result as a Markdown table, with the measured times below."""
-    lines = [f"| fault | injected | {' | '.join(Kind)} |", f"|---|{'---:|' * (1 + len(Kind))}"]
-    for name in sorted({*tally.injected, *tally.found}):
-        counts = tally.found.get(name, {})
-        cells = " | ".join(str(counts.get(kind, 0)) for kind in Kind)
-        lines.append(f"| {name} | {tally.injected[name] or '-'} | {cells} |")
-    lines.append(f"\n{tally.injected.total()} faults, {len(tally.details)} lines of findings")
+    heads = ["family", "fault", "injected", *Kind, "again right, median ms", "most ms"]
+    lines = [f"| {' | '.join(heads)} |", f"|---|---|{'---:|' * (len(heads) - 2)}"]
+    order = [*FAMILY_OF, *sorted(tally.found.keys() - FAMILY_OF.keys())]
+    for name in (name for name in order if name in tally.injected or name in tally.found):
+        counts, times = tally.found.get(name, {}), tally.recovery.get(name, [])
+        cells = [FAMILY_OF.get(name, ""), name, tally.injected.get(name, "-")]
+        cells += [counts.get(kind, 0) for kind in Kind]
+        cells += [round(statistics.median(times) * 1000), round(max(times) * 1000)] if times else ["-", "-"]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    found = sum(sum(counts.values()) for counts in tally.found.values())
+    lines.append(f"\n{sum(tally.injected.values())} faults, {found} findings")
     for what, times in tally.seconds.items():
         median, most = statistics.median(times) * 1000, max(times) * 1000
         lines.append(f"{what}: median {median:.0f} ms, most {most:.0f} ms of {len(times)}")
+    if tally.grown:
+        lines.append(
+            f"a provider grew by: median {statistics.median(tally.grown)} kB, most {max(tally.grown)} kB"
+        )
     return "\n".join(lines)
+
+
+def as_json(tally: Tally) -> dict[str, object]:
+    """All of it, for who adds up several runs."""
+    return {field.name: getattr(tally, field.name) for field in fields(tally)}
 
 
 def main() -> int:
     """Run rounds; the exit code is 1 if anything was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10, help="how many, of 12 faults each")
+    parser.add_argument("--rounds", type=int, default=10, help="how many, of 20 faults each")
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no round after so many")
     parser.add_argument("--seed", default="", help="decides everything; generated if left out")
     parser.add_argument("--round", type=int, help="replay only this one")
@@ -56,8 +71,7 @@ def main() -> int:
     print(f"seed {seed}\n\n{table(tally)}")
     print("\n".join(tally.details), file=sys.stderr)
     if options.json:
-        result = {"seed": seed, "injected": tally.injected, "found": tally.found, "details": tally.details}
-        options.json.write_text(json.dumps(result | {"seconds": tally.seconds}, indent=2))
+        options.json.write_text(json.dumps({"seed": seed, **as_json(tally)}, indent=2))
     return 0 if tally.is_clean else 1
 
 

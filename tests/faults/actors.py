@@ -130,6 +130,13 @@ ENDING = (
         _NEVER + '<output max_bytes="1MB" backups="1"/>',
         ends="exited",
     ),
+    Actor(
+        "endless",
+        "head -c 8000000 /dev/zero",
+        _NEVER + '<output max_bytes="1MB" backups="1"/>',
+        ends="exited",
+    ),
+    Actor("mute", "exec >&- 2>&-; sleep 0.05", _NEVER, ends="exited"),
 )
 ACTORS = {actor.id: actor for actor in (*STAYING, *ENDING)}
 

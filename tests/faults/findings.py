@@ -35,12 +35,16 @@ class Tally:
         found: What was found after each fault, by kind.
         details: Where and what, one line each.
         seconds: Measured times by what was measured.
+        recovery: By fault, the seconds from its injection until all was as it must be again.
+        grown: Kilobytes by which each provider grew from its first minute to its last.
     """
 
     injected: Counter[str] = field(default_factory=Counter)
     found: dict[str, Counter[Kind]] = field(default_factory=dict)
     details: list[str] = field(default_factory=list)
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    recovery: dict[str, list[float]] = field(default_factory=dict)
+    grown: list[int] = field(default_factory=list)
 
     def note(self, fault: str, where: str, findings: list[Finding]) -> None:
         """Count what was found after a fault."""
@@ -50,6 +54,10 @@ class Tally:
     def took(self, what: str, seconds: float) -> None:
         """Keep a measured time."""
         self.seconds.setdefault(what, []).append(seconds)
+
+    def recovered(self, fault: str, seconds: float) -> None:
+        """Keep how long it took until all was right again."""
+        self.recovery.setdefault(fault, []).append(seconds)
 
     @property
     def is_clean(self) -> bool:

@@ -39,6 +39,11 @@ class Seen:
         """Whether it is the guardian, or a fork of it that has not executed anything."""
         return "context_bus.process.guardian" in self.command
 
+    @property
+    def is_command(self) -> bool:
+        """Whether it is a command of the command line, which belongs to who gave it."""
+        return "-m context_bus " in self.command and " service-context " not in self.command
+
 
 def census(mark: str) -> dict[int, Seen]:
     """All living processes that carry a mark, by pid; zombies are dead."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import secrets
 import select
 import signal
@@ -22,7 +23,8 @@ from tests.e2e.project import CONTEXT_ID, ROOT, Project
 from tests.e2e.wire import Wire
 from tests.faults import looks
 from tests.faults.actors import write_context
-from tests.faults.events import Events
+from tests.faults.events import Event, Events
+from tests.faults.warden import Warden
 
 #: The one transaction of a run.
 TRANSACTION = "FAULTS"
@@ -32,8 +34,8 @@ COMING = 30.0
 ANSWER = 30.0
 #: Seconds after which a command is sent again: it may have been on its way when the forwarder died.
 AGAIN = 2.0
-#: A user whose processes are counted, which those of root are not.
-NOBODY = 65532
+#: First of the users whose processes are counted, which those of root are not; a run has one to itself.
+NOBODY = 70_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class Cast:
     provider: int = 0
     guardian: int = 0
     forwarder: int = 0
-    writer: int = 0
+    #: Writers of outputs; those of providers that are gone go on for services that outlived them.
+    writers: set[int] = field(default_factory=set)
     services: dict[str, int] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
 
@@ -72,19 +75,24 @@ class Subject:
     def __init__(self, directory: Path, manner: Manner) -> None:
         self.manner = manner
         self.mark = secrets.token_hex(8)
+        self._warden = Warden(self.mark, directory)
         self.project = Project(directory)
         self.file = write_context(self.project)
         self.state = directory / "state"
         self.state.mkdir()
         self.is_mounted = manner.is_poor and _mount(self.state)
         self.errors = directory / "errors"
-        self._is_other = manner.is_poor and os.geteuid() == 0
-        if self._is_other:
+        self._user = NOBODY + secrets.randbelow(5000) if manner.is_poor and os.geteuid() == 0 else 0
+        if self._user:
             for place in (directory, *directory.rglob("*")):
-                os.chown(place, NOBODY, NOBODY)
+                os.chown(place, self._user, self._user)
         self.wire = Wire(self.project.publish_to, self.project.listen_on, topics=(b"reply.",))
         self.process: subprocess.Popen[bytes] | None = None
         self.events: Events | None = None
+        #: What a provider said of the services it adopted, which it does not tell as an event.
+        self._adopted: dict[str, Event] = {}
+        #: Whether the provider that runs has adopted services.
+        self.has_adopted = False
 
     # -- coming and going ----------------------------------------------------------------------
 
@@ -94,8 +102,8 @@ class Subject:
         command += ["--json", f"--state={self.state}", "--log_level=info"]
         if self.manner.keeps:
             command.append("--keep_services")
-        if self._is_other:
-            command = [*_other_user(), *command]
+        if self._user:
+            command = [*_other_user(self._user), *command]
         environment = os.environ | {procs.MARK: self.mark, "PYTHONPATH": str(ROOT)}
         with self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
@@ -112,9 +120,18 @@ class Subject:
         ready = self.events.wait(lambda event: event["event"] == "ProviderReady", timeout=COMING)
         if ready is None:
             raise AssertionError(f"the provider does not come up:\n{self.tail()}")
+        self._adopted = self._services() if self.manner.keeps else {}
+        told = self.events.wait(
+            lambda event: event["event"] in ("ContextResumed", "CommandHeard"), timeout=COMING
+        )
+        self.has_adopted = bool((told or {}).get("adopted"))
 
-    def kill(self, *others: int) -> float:
+    def kill(self, *others: int, waits: bool = True) -> float:
         """Kill it, and others with it, in one breath.
+
+        Args:
+            others: Further processes; 0 is nobody.
+            waits: Wait until what is to go with it is gone.
 
         Returns:
             Seconds until the last process is gone that is to go with it; at most a few.
@@ -127,11 +144,13 @@ class Subject:
                     watches.append(os.pidfd_open(pid))
                     stack.callback(os.close, watches[-1])
             began = time.monotonic()
-            for pid in (self.process.pid, *others):
+            for pid in filter(None, (self.process.pid, *others)):  # 0 would be ourselves
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            self.reap()
-            if not self.manner.keeps and not others:
+            self.process.wait(10.0)
+            if waits:
+                self._forget_process()
+            if waits and not self.manner.keeps and not others:
                 _wait_all(watches, 5.0)
                 procs.wait_none_marked(self.mark, 5.0)
             return time.monotonic() - began
@@ -148,12 +167,6 @@ class Subject:
         self._forget_process()
         return code
 
-    def reap(self) -> None:
-        """Take note of its death."""
-        assert self.process is not None
-        self.process.wait(10.0)
-        self._forget_process()
-
     def _forget_process(self) -> None:
         # Nobody but the provider and, in keeping manner, who outlives it can have its output.
         if self.events is not None and not self.manner.keeps:
@@ -161,20 +174,30 @@ class Subject:
 
     def close(self) -> None:
         """Kill whatever is left, and take away what was made."""
-        left = looks.census(self.mark)
-        while left:
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            procs.wait_gone(left, 5.0)
-            left = looks.census(self.mark)
+        self._warden.close()
         if self.process is not None:
             self.process.wait(5.0)
         if self.events is not None:
             self.events.join()
         self.wire.close()
-        if self.is_mounted:
-            subprocess.run(["umount", "--lazy", str(self.state)], check=False)
+
+    def limit(self, pid: int, what: str, number: int | None) -> None:
+        """Lower the limit of a process, or give it back what it had, as the user whose process it is.
+
+        Args:
+            pid: Of the process.
+            what: Option of ``prlimit``.
+            number: The new limit; None for what it may have at most.
+        """
+        resource_of = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}[what]
+        hard = resource.getrlimit(resource_of)[1]
+        highest = "unlimited" if hard == resource.RLIM_INFINITY else str(hard)
+        command = ["prlimit", f"--pid={pid}", f"--{what}={highest if number is None else number}:{highest}"]
+        done = subprocess.run(
+            [*(_other_user(self._user) if self._user else ()), *command], capture_output=True, check=False
+        )
+        if done.returncode and Path(f"/proc/{pid}").exists():
+            raise AssertionError(f"{command}: {done.stderr.decode()}")
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -191,7 +214,7 @@ class Subject:
         """Who is who among processes that were seen."""
         assert self.events is not None
         assert self.process is not None
-        changes = self.events.services()
+        changes = self._adopted | self.events.services()
         cast = Cast(self.process.pid, forwarder=self.events.forwarder())
         cast.states = {name: event["new"] for name, event in changes.items()}
         cast.services = {name: event["pid"] for name, event in changes.items() if event["pid"]}
@@ -201,7 +224,7 @@ class Subject:
         if not cast.guardian:
             cast.guardian = next((pid for pid, one in python.items() if one.parent == cast.provider), 0)
         others = set(python) - {cast.guardian, cast.forwarder, *cast.services.values()}
-        cast.writer = next((pid for pid in others if _writes(pid)), 0)
+        cast.writers = {pid for pid in others if _writes(pid)}
         return cast
 
     # -- commands ------------------------------------------------------------------------------
@@ -221,6 +244,26 @@ class Subject:
         configuration = {"TaskService": tasks} if tasks else {}
         self.wire.send("context", {"content": {"configuration": configuration}, "header": header})
         return request
+
+    def _services(self) -> dict[str, Event]:
+        """State and process of each service, as the provider answers it."""
+        deadline = time.monotonic() + ANSWER
+        while time.monotonic() < deadline:
+            request = secrets.token_hex(8)
+            header = {"action": "services", "service_name": "state", "request_id": request}
+            header |= {"service_id": "", "service_transaction": "", "reply_to": self.wire.inbox}
+            self.wire.send("state", {"content": {"configuration": {}}, "header": header})
+            with contextlib.suppress(AssertionError):
+                reply = self.wire.wait_for(
+                    lambda seen, request=request: seen.header.get("request_id") == request, timeout=AGAIN
+                )
+                rows = [row for one in reply.data["content"]["transactions"] for row in one["tasks"]]
+                return {row["service_id"]: {"new": row["phase"], "pid": row["pid"]} for row in rows}
+        raise AssertionError(f"no answer about the services within {ANSWER} s")
+
+    def answers(self, request: str) -> list[str]:
+        """How a command has been answered so far."""
+        return [seen.action for seen in list(self.wire.seen) if seen.header.get("request_id") == request]
 
     def ask(self, action: str, services: Iterable[str] = ()) -> bool:
         """Send a command until it is answered; returns whether it was done."""
@@ -245,8 +288,8 @@ def _writes(pid: int) -> bool:
     return any("/logs/" in name for name in looks.descriptors(pid))
 
 
-def _other_user() -> list[str]:
-    user, group = f"--reuid={NOBODY}", f"--regid={NOBODY}"
+def _other_user(number: int) -> list[str]:
+    user, group = f"--reuid={number}", f"--regid={number}"
     may_read = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
     return ["setpriv", user, group, "--clear-groups", *may_read]
 
@@ -256,7 +299,7 @@ def _mount(place: Path) -> bool:
     if os.geteuid() != 0:
         return False
     tried = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "faults", str(place)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=12m", "faults", str(place)], capture_output=True, check=False
     )
     return tried.returncode == 0
 
