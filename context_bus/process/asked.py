@@ -30,6 +30,7 @@ class Wish:
         streams: Descriptors of its standard streams, by name; those not named are inherited.
         held: Descriptors that the guardian holds for it, by name.
         note: For the next owner.
+        is_bequeathed: Whether the next owner gets our end of its channel, if the guardian keeps it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Wish:
     streams: Mapping[str, int] = field(default_factory=dict)
     held: Mapping[str, int] = field(default_factory=dict)
     note: str = ""
+    is_bequeathed: bool = True
 
 
 class Asked:

@@ -273,7 +273,8 @@ class Outputs:
     async def _start(self) -> bool:
         """Start a writer and hand it all pipes; returns whether there is one."""
         try:
-            child = await asyncio.to_thread(spawn.spawn, "output", run_writer)
+            # One that is kept goes on until its children have ended; it must learn that nobody sends more.
+            child = await asyncio.to_thread(spawn.spawn, "output", run_writer, is_bequeathed=False)
         except (ProcessError, RuntimeError) as error:  # the second: no thread can be started
             _log.error("no writer of outputs: reason=%s", error)
             return False

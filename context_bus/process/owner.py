@@ -167,7 +167,7 @@ class Guardian:
                 stack.enter_context(theirs)
                 stack.callback(os.close, load)
                 given += [("channel", theirs.fileno()), ("load", load)]
-                if self._keeps:
+                if self._keeps and wish.is_bequeathed:
                     given.append(("ours", ours.fileno()))
                 given += [("passed", one) for one in wish.freight.descriptors]
             return self._ask_for(wish, ours, given)

@@ -160,6 +160,7 @@ def spawn(
     stderr: int | None = None,
     held: Mapping[str, int] | None = None,
     note: str = "",
+    is_bequeathed: bool = True,
 ) -> Child:
     """Start a Python child; returns as soon as it has a pid.
 
@@ -173,12 +174,15 @@ def spawn(
         stderr: The same of its standard error.
         held: Descriptors that the guardian holds for the child, by name; see `Child.take`.
         note: Text that whoever adopts the child finds on it.
+        is_bequeathed: Whether who adopts the child gets our end of its channel; if not, the child sees the
+            channel end with us, although the guardian keeps it.
 
     Raises:
         ProcessError: There is no guardian, or no process can be made, or not in these surroundings.
     """
     streams = _streams(stdout=stdout, stderr=stderr)
-    return begin(Wish(name, (), pack(target, args), surroundings, streams, held or {}, note)).result()
+    wish = Wish(name, (), pack(target, args), surroundings, streams, held or {}, note, is_bequeathed)
+    return begin(wish).result()
 
 
 def spawn_program(

@@ -41,6 +41,18 @@ if __name__ == "__main__":
     print(json.dumps([spawn.guardian().pid, pids]), flush=True)
     time.sleep(300)
 """
+PRIVATE = """
+import json, sys, time
+from context_bus.process import spawn
+from tests.process import targets
+
+if __name__ == "__main__":
+    spawn.warm_up(["tests.process.targets"], keep=sys.argv[1])
+    child = spawn.spawn("private", targets.obey, is_bequeathed=False)
+    child.channel.recv_bytes()
+    print(json.dumps([spawn.guardian().pid, [child.pid]]), flush=True)
+    time.sleep(300)
+"""
 NEXT = """
 import json, sys, time
 from context_bus.process import spawn
@@ -145,6 +157,16 @@ def test_next_owner_has_every_child_of_the_last(begin: Begin, path: str) -> None
     row = tree.read_row(owner.guardian)
     assert row is None or tree.is_gone(row)  # whoever has to reap it may take its time
     assert not os.path.exists(path)
+
+
+def test_channel_that_is_not_bequeathed_ends_with_the_owner(begin: Begin, path: str) -> None:
+    """What only its owner can talk to learns of the owner's end, though its guardian keeps it."""
+    owner = begin(PRIVATE)
+    owner.kill()
+    wait_until(lambda: tree.read_row(owner.pids[0]) is None, 10, "it to end, and to be reaped")
+    children = _adopt(path)
+    assert children["private"].exitcode not in (None, 7)
+    _close(children)
 
 
 def test_last_word_of_a_child_that_ended_between_owners_is_not_lost(begin: Begin, path: str) -> None:
