@@ -61,15 +61,16 @@ def main() -> int:
         for number in numbers:
             if time.monotonic() - began > options.seconds:
                 break
+            told = len(tally.details)
             try:
                 play(seed, number, options.family, tally)
             except AssertionError as error:
                 tally.details.append(f"seed {seed} round {number}: {error}")
+            print(*tally.details[told:], sep="\n", end="", file=sys.stderr)
             print(f"round {number}: {tally.injected.total()} faults", file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         pass
     print(f"seed {seed}\n\n{table(tally)}")
-    print("\n".join(tally.details), file=sys.stderr)
     if options.json:
         options.json.write_text(json.dumps({"seed": seed, **as_json(tally)}, indent=2))
     return 0 if tally.is_clean else 1
