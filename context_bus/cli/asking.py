@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import time
 from collections.abc import Mapping, Sequence
@@ -9,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from context_bus.cli.conversation import Arrival, Conversation
+from context_bus.cli.dialogue import Arrival, Dialogue
 from context_bus.cli.endpoints import Endpoints
-from context_bus.cli.joining import join_provider
+from context_bus.cli.indoors import Indoors
 from context_bus.context.commands import STATE_TOPIC, Answer, AnswerKind
 from context_bus.errors import CommandRejected, CommandTimeout
 from context_bus.kernel.message import Header
@@ -60,12 +61,22 @@ class Services(msgspec.Struct, frozen=True):
     transactions: tuple[Transaction, ...] = ()
 
 
-def open_conversation(endpoints: Endpoints, *topics: str) -> Conversation:
-    """Open a conversation with the provider at these endpoints.
+def open_conversation(endpoints: Endpoints, *topics: str) -> Dialogue:
+    """Open a conversation with the provider at these endpoints: by its own socket if that is known.
+
+    Args:
+        endpoints: Where it is.
+        *topics: Topics of the bus to hear besides; they come by the bus only.
 
     Raises:
         NobodyListens: There is none.
     """
+    if endpoints.socket and not topics:
+        with contextlib.suppress(OSError):
+            return Indoors(endpoints.socket)
+    from context_bus.cli.conversation import Conversation
+    from context_bus.cli.joining import join_provider
+
     conversation = Conversation(endpoints, topics)
     try:
         join_provider(conversation, STATE_TOPIC, HINT)
@@ -76,7 +87,7 @@ def open_conversation(endpoints: Endpoints, *topics: str) -> Conversation:
 
 
 def ask(
-    conversation: Conversation,
+    conversation: Dialogue,
     action: str,
     configuration: Mapping[str, object] | None = None,
     timeout: float = ANSWER_TIMEOUT,
@@ -103,7 +114,7 @@ def ask(
 
 
 def _reply(
-    conversation: Conversation, action: str, deadline: float, overtaken: list[Arrival]
+    conversation: Dialogue, action: str, deadline: float, overtaken: list[Arrival]
 ) -> msgspec.Raw | None:
     for each in conversation.answers(deadline):
         topic, header, reply = each
@@ -116,7 +127,7 @@ def _reply(
     return None
 
 
-def services(conversation: Conversation, timeout: float = ANSWER_TIMEOUT) -> Services:
+def services(conversation: Dialogue, timeout: float = ANSWER_TIMEOUT) -> Services:
     """Every service of every transaction; raises as `ask`."""
     return msgspec.json.decode(ask(conversation, "services", timeout=timeout), type=Services)
 

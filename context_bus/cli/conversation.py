@@ -7,31 +7,23 @@ which shows that the forwarder carries answers, and by then every older listener
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
 from context_bus.bus.publisher import Publisher
 from context_bus.bus.requests import new_inbox
 from context_bus.bus.subscriber import Subscriber
+from context_bus.cli.dialogue import Dialogue
 from context_bus.cli.endpoints import Endpoints
 from context_bus.errors import NobodyListens, NotConnected
-from context_bus.kernel.ids import new_request
-from context_bus.kernel.message import UNREADABLE, Header, Message
+from context_bus.kernel.message import Message
 
 #: Seconds that a forwarder which is there may take to answer.
 CONNECT_TIMEOUT = 2.0
 
-#: What came: topic, header and undecoded content.
-Arrival = tuple[str, Header, msgspec.Raw]
 
-_decode = msgspec.json.Decoder(Message[msgspec.Raw]).decode
-
-
-class Conversation:
+class Conversation(Dialogue):
     """One question and its answers.
 
     Args:
@@ -40,11 +32,9 @@ class Conversation:
     """
 
     def __init__(self, endpoints: Endpoints, topics: tuple[str, ...] = ()) -> None:
+        super().__init__(new_inbox())
         self.endpoints = endpoints
-        self.inbox = new_inbox()
-        self.request_id = new_request()
         self._topics = topics
-        self._put_back: deque[Arrival] = deque()
         self.publisher = Publisher(endpoints.publish)
         self._subscriber = Subscriber(endpoints.listen, count=False)
 
@@ -66,48 +56,15 @@ class Conversation:
                 ends = f"{self.endpoints.publish} with {self.endpoints.listen}"
                 raise NotConnected(f"no forwarder joins {ends} within {timeout:g} s") from None
 
-    def renew(self) -> None:
-        """Begin another question; a late answer to the one before is none to this one."""
-        self.request_id = new_request()
-
     def is_heard(self, topic: str) -> bool:
         """Whether somebody listens to a topic; exact once the conversation is open."""
         return self.publisher.has_subscriber(topic)
-
-    def ask(self, topic: str, content: object, header: Header) -> None:
-        """Send a question that names the inbox."""
-        header.request_id, header.reply_to = self.request_id, self.inbox
-        self.publisher.send_message(topic, Message(header, content))
 
     def send(self, topic: str, body: object) -> int:
         """Send a body that names the inbox by itself; returns the size of its JSON in bytes."""
         text = msgspec.json.encode(body)
         self.publisher.send(topic, text)
         return len(text)
-
-    def answers(self, deadline: float) -> Iterator[Arrival]:
-        """Messages that arrive until the deadline, those that were put back first.
-
-        On the inbox only those of our request are let through.
-        """
-        while (left := deadline - time.monotonic()) > 0:
-            if self._put_back:
-                yield self._put_back.popleft()
-                continue
-            received = self._subscriber.receive(left)
-            if received is None:
-                return
-            topic, body = received
-            try:
-                message = _decode(body)
-            except UNREADABLE:
-                continue
-            if topic != self.inbox or message.header.request_id == self.request_id:
-                yield topic, message.header, message.content
-
-    def put_back(self, arrivals: Iterable[Arrival]) -> None:
-        """Let messages that were not looked at come again, before all that is still to come."""
-        self._put_back.extendleft(reversed([*arrivals]))
 
     def round_trip(self, body: bytes, timeout: float) -> float | None:
         """Send bytes to our own inbox; returns the seconds until they were here, None if they never were."""
@@ -123,13 +80,11 @@ class Conversation:
         self._subscriber.close()
         self.publisher.close()
 
-    def __enter__(self) -> Self:
-        return self
+    def _send(self, topic: str, message: Message[object]) -> None:
+        self.publisher.send_message(topic, message)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def _receive(self, timeout: float) -> tuple[str, bytes] | None:
+        return self._subscriber.receive(timeout)
 
 
 def decode(content: msgspec.Raw) -> Any:

@@ -20,10 +20,14 @@ DEFAULT_PUBLISH = "tcp://127.0.0.1:5557"
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Both ends of a bus: where to listen (FrontEndEndpoint), where to publish to (BackendEndpoint)."""
+    """Both ends of a bus: where to listen (FrontEndEndpoint), where to publish to (BackendEndpoint).
+
+    The provider may have a socket of its own besides, for this machine.
+    """
 
     listen: str
     publish: str
+    socket: str = ""
 
 
 def listen_option(function: F) -> F:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from context_bus.cli import asking
-from context_bus.cli.conversation import Conversation
+from context_bus.cli.dialogue import Dialogue
 from context_bus.context.commands import EVENT_TOPIC, EventReply, LoggedEvent
 from context_bus.errors import ContextBusError
 
@@ -24,7 +24,7 @@ _TURN = 3600.0
 Missed = Callable[[int], object]
 
 
-def past(conversation: Conversation, after: int, limit: int = 0) -> EventReply:
+def past(conversation: Dialogue, after: int, limit: int = 0) -> EventReply:
     """Ask for events that have happened.
 
     Args:
@@ -41,7 +41,7 @@ def past(conversation: Conversation, after: int, limit: int = 0) -> EventReply:
 
 
 def live(
-    conversation: Conversation, seen: int, deadline: float = math.inf, missed: Missed = lambda count: None
+    conversation: Dialogue, seen: int, deadline: float = math.inf, missed: Missed = lambda count: None
 ) -> Iterator[LoggedEvent]:
     """Events from now on; the conversation must listen to their topic already.
 
@@ -76,14 +76,14 @@ def lost_between(seen: int, number: int) -> int:
     return number - max(seen, began) - 1
 
 
-def _heard(conversation: Conversation, deadline: float) -> Iterator[LoggedEvent]:
+def _heard(conversation: Dialogue, deadline: float) -> Iterator[LoggedEvent]:
     while time.monotonic() < deadline:
         for topic, _, content in conversation.answers(min(deadline, time.monotonic() + _TURN)):
             if topic == EVENT_TOPIC:
                 yield msgspec.json.decode(content, type=LoggedEvent)
 
 
-def _asked_for(conversation: Conversation, seen: int) -> tuple[LoggedEvent, ...]:
+def _asked_for(conversation: Dialogue, seen: int) -> tuple[LoggedEvent, ...]:
     """What was missed, as far as the provider still has it."""
     try:
         return past(conversation, seen).events

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from context_bus.cli import asking
-from context_bus.cli.conversation import Conversation
+from context_bus.cli.dialogue import Dialogue
 from context_bus.cli.outcome import Outcome, print_outcome, show_progress
 from context_bus.cli.whereabouts import endpoints_of
 from context_bus.context.commands import CONTEXT_TOPIC, Answer, AnswerKind, ServiceAnswer
@@ -68,7 +68,7 @@ def _chosen(action: str, transaction: asking.Transaction, names: Sequence[str]) 
 
 
 def send(
-    conversation: Conversation,
+    conversation: Dialogue,
     action: str,
     transaction: str,
     context_id: str,

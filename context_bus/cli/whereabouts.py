@@ -118,7 +118,9 @@ def endpoints_of(
         found = _on_card(context_file, state)
         if found is None:
             return resolve(listen, publish, context_file)
-        return Endpoints(listen or found.listen, publish or found.publish)
+        # Who names an endpoint means the bus.
+        socket = "" if listen or publish else found.socket
+        return Endpoints(listen or found.listen, publish or found.publish, socket)
     if publish is None and listen is None and (only := _only_one(state)):
         return only
     publish = publish or DEFAULT_PUBLISH
@@ -168,7 +170,7 @@ def _read_card(file: Path) -> Endpoints | None:
             return None
     except (OSError, msgspec.DecodeError):
         return None
-    return Endpoints(card.listen_on, card.publish_to)
+    return Endpoints(card.listen_on, card.publish_to, card.socket)
 
 
 def _start_of(pid: int) -> int:

@@ -19,6 +19,7 @@ from context_bus.context.eventlog import EventLog
 from context_bus.context.events import DeadlineReached, Event, FileRead
 from context_bus.context.forecast import refuse_faults
 from context_bus.context.forwarding import ForwarderKeeper
+from context_bus.context.instances import base_of
 from context_bus.context.instructions import (
     Broadcast,
     EndChild,
@@ -149,8 +150,8 @@ class Acting:
                 self._when_safe(lambda: self._voice.answer(instruction))
             case SendRecord():
                 self._voice.record(instruction)
-            case SendServices(reply):
-                self._voice.reply("reply_services", reply, self._services())
+            case SendServices(reply, service_id):
+                self._voice.reply("reply_services", reply, self._services(service_id))
             case SendEvents(reply, after, limit):
                 self._voice.reply("reply_events", reply, self._log.after(after, limit))
 
@@ -200,11 +201,13 @@ class Acting:
 
     # -- replies -------------------------------------------------------------------------------
 
-    def _services(self) -> dict[str, object]:
+    def _services(self, service_id: str) -> dict[str, object]:
         table = self._engine.table
         return {
             "provider": self._facts(table.conf),
-            "transactions": [{"name": name, "tasks": self._tasks(table, name)} for name in table.names()],
+            "transactions": [
+                {"name": name, "tasks": self._tasks(table, name, service_id)} for name in table.names()
+            ],
         }
 
     def _facts(self, conf: ContextConf) -> dict[str, object]:
@@ -219,9 +222,12 @@ class Acting:
             "version": VERSION,
         }
 
-    def _tasks(self, table: Table, transaction: str) -> list[dict[str, object]]:
+    def _tasks(self, table: Table, transaction: str, service_id: str) -> list[dict[str, object]]:
         rows = []
         for member in table.members(transaction):
+            own = member.key.service_id
+            if service_id and service_id not in {own, base_of(own)}:
+                continue
             row = table.brief(member)
             log = self._logs.file(member.key, member.conf)
             if log is not None:

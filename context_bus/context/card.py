@@ -27,6 +27,7 @@ class Card(msgspec.Struct, frozen=True):
         publish_to: Endpoint where clients publish.
         listen_on: Endpoint where clients listen.
         context_id: Its context id.
+        socket: Where clients on the same machine come in.
     """
 
     pid: int
@@ -34,6 +35,7 @@ class Card(msgspec.Struct, frozen=True):
     publish_to: str
     listen_on: str
     context_id: str
+    socket: str = ""
 
 
 def card_file(place: Place) -> Path:
@@ -45,7 +47,7 @@ def leave_card(place: Place, conf: ContextConf, ticks: int) -> None:
     """Leave the card of this process; a full disk leaves none, which is no more than a hint missing."""
     with contextlib.suppress(OSError):
         ends = (conf.backend_endpoint, conf.front_end_endpoint)
-        card = Card(os.getpid(), ticks, *ends, conf.context_id)
+        card = Card(os.getpid(), ticks, *ends, conf.context_id, str(place.door))
         file = card_file(place)
         draft = file.with_suffix(".new")
         draft.write_bytes(msgspec.json.encode(card))

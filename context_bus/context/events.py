@@ -99,6 +99,7 @@ class StateAsked(msgspec.Struct, frozen=True):
         reply: Where to answer.
         after: Only events with a higher number, for ``events``.
         limit: At most so many of them.
+        service_id: Only this service, or all instances of it, for ``services``; empty for all.
     """
 
     action: str
@@ -106,6 +107,7 @@ class StateAsked(msgspec.Struct, frozen=True):
     reply: ReplyTo = NOBODY
     after: int = 0
     limit: int = 0
+    service_id: str = ""
 
 
 class RestartAsked(msgspec.Struct, frozen=True):

@@ -117,9 +117,10 @@ class SendRecord(msgspec.Struct, frozen=True):
 
 
 class SendServices(msgspec.Struct, frozen=True):
-    """Answer a query with every service of every transaction, briefly."""
+    """Answer a query with every service of every transaction, briefly; or with one and its instances."""
 
     reply: ReplyTo
+    service_id: str = ""
 
 
 class SendEvents(msgspec.Struct, frozen=True):

@@ -173,6 +173,11 @@ class Journal:
         """Where the state is."""
         return self._keep.place.directory
 
+    @property
+    def door(self) -> Path:
+        """Where clients on this machine come in."""
+        return self._keep.place.door
+
     def leave_card(self, conf: ContextConf) -> None:
         """Let commands find this provider."""
         leave_card(self._keep.place, conf, self._me.ticks)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from context_bus.bus.aio import AsyncBus
 from context_bus.config.model import PROCESS_TOPIC
 from context_bus.context.commands import CONTEXT_TOPIC, STATE_TOPIC
+from context_bus.context.doorway import Doorway
 from context_bus.context.events import Event
 from context_bus.context.reading import Reader
 from context_bus.context.roots import Roots
@@ -38,6 +39,7 @@ class Ears:
         roots: Where services may come from.
         post: Takes the events.
         show: Told of frames that could not be used, and of messages that were lost.
+        doorway: Where clients come in that do not use the bus.
     """
 
     def __init__(
@@ -47,9 +49,18 @@ class Ears:
         roots: Roots,
         post: Callable[[Event], None],
         show: Callable[[ProviderEvent], None],
+        doorway: Doorway,
     ) -> None:
         self._commands, self._reports, self._post, self._show = commands, reports, post, show
-        self._reader = Reader(frozenset({commands.publisher.sender}), roots)
+        self._doorway = doorway
+        reader = Reader(frozenset({commands.publisher.sender}), roots)
+        #: How what a client says is read, by topic; of reports only services make any.
+        self._readers: dict[str, Callable[[bytes], Iterable[Event]]] = {
+            CONTEXT_TOPIC: lambda body: _one(reader.command(body)),
+            PROCESS_TOPIC: lambda body: _one(reader.process(body)),
+            STATE_TOPIC: lambda body: _one(reader.query(body)),
+        }
+        self._read_reports = reader.reports
         #: Frames that could not be used.
         self.ignored = 0
         self._lost = 0
@@ -60,17 +71,17 @@ class Ears:
 
     async def open(self) -> None:
         """Listen; returns when nothing can be missed any more."""
-        reader = self._reader
         # Reports first: who sees that commands are heard may command at once.
-        self._listen(self._reports, CONTROL_TOPIC, reader.reports)
+        self._listen(self._reports, CONTROL_TOPIC, self._read_reports)
         await self._serve(self._reports)
-        self._listen(self._commands, CONTEXT_TOPIC, lambda body: _one(reader.command(body)))
-        self._listen(self._commands, PROCESS_TOPIC, lambda body: _one(reader.process(body)))
-        self._listen(self._commands, STATE_TOPIC, lambda body: _one(reader.query(body)))
+        for topic, read in self._readers.items():
+            self._listen(self._commands, topic, read)
         await self._serve(self._commands)
+        await self._doorway.open(self._take_in)
 
     async def close(self) -> None:
         """Listen no longer."""
+        await self._doorway.close()
         if self._look is not None:
             self._look.cancel()
         for task in self._tasks:
@@ -83,16 +94,29 @@ class Ears:
         def hear(frame: Frame) -> None:
             if self._look is None:  # what is missing shows when another arrives
                 self._look = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look_for_losses)
-            try:
-                for event in read(frame.body):
-                    self._post(event)
-            except FrameError as error:
-                self._ignore(topic, str(error))
-            except Exception:  # noqa: BLE001
-                # The border to whatever anybody may send: a fault of ours must not end the provider.
-                _log.exception("could not handle a frame: topic=%s bytes=%d", topic, len(frame.body))
+            self._hear(topic, read, frame.body)
 
         bus.subscribe(topic, hear)
+
+    def _take_in(self, topic: str, body: bytes) -> None:
+        """Hear a client that came by the doorway."""
+        read = self._readers.get(topic)
+        if read is None:
+            self._ignore(
+                topic, f"nothing is taken in on topic '{topic}'; expected {', '.join(self._readers)}"
+            )
+        else:
+            self._hear(topic, read, body)
+
+    def _hear(self, topic: str, read: Callable[[bytes], Iterable[Event]], body: bytes) -> None:
+        try:
+            for event in read(body):
+                self._post(event)
+        except FrameError as error:
+            self._ignore(topic, str(error))
+        except Exception:  # noqa: BLE001
+            # The border to whatever anybody may send: a fault of ours must not end the provider.
+            _log.exception("could not handle a frame: topic=%s bytes=%d", topic, len(body))
 
     def _ignore(self, topic: str, reason: str) -> None:
         """Count a frame that cannot be used, and show it unless many come: a flood must not flood the log."""

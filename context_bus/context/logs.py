@@ -23,6 +23,8 @@ class Logs:
     def __init__(self, conf: ContextConf, directory: Path | None) -> None:
         self._home = Path(conf.file or ".").parent
         self._directory = directory
+        #: Each query asks for all of them.
+        self._files: dict[Key, tuple[TaskServiceConf, Path | None]] = {}
 
     def sinks(self, key: Key, conf: TaskServiceConf) -> tuple[Sink, Sink]:
         """Where standard output and standard error of a service go."""
@@ -36,8 +38,11 @@ class Logs:
         """The file that holds a service's standard output; None if there is none."""
         if conf.service_type is ServiceType.THREAD:
             return None
-        stdout = self.sinks(key, conf)[0]
-        return stdout.path if stdout.kind is SinkKind.FILE else None
+        known = self._files.get(key)
+        if known is None or known[0] is not conf:
+            stdout = self.sinks(key, conf)[0]
+            known = self._files[key] = conf, stdout.path if stdout.kind is SinkKind.FILE else None
+        return known[1]
 
     def files(self, key: Key, conf: TaskServiceConf) -> tuple[Path, ...]:
         """The files that hold what a service writes, on whichever stream."""

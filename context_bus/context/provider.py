@@ -19,6 +19,7 @@ from context_bus.bus.forwarder import Policy
 from context_bus.config.model import ContextConf, TaskServiceConf
 from context_bus.context.acting import Acting, Calls, Hands
 from context_bus.context.commands import LoggedEvent
+from context_bus.context.doorway import Doorway
 from context_bus.context.engine import Engine
 from context_bus.context.eventlog import EventLog
 from context_bus.context.events import (
@@ -151,7 +152,7 @@ class Provider:
         """
         self._loop = asyncio.get_running_loop()
         self._finished = self._loop.create_future()
-        self._watcher = CodeWatcher(self._code_changed) if self._reload else None
+        self._watcher = CodeWatcher(self.restart_services) if self._reload else None
         self._keeper.check()
         async with contextlib.AsyncExitStack() as stack:
             if self._signals is not None:
@@ -201,8 +202,9 @@ class Provider:
         await speaking.connect(CONNECT_TIMEOUT)
         await hearing.connect(CONNECT_TIMEOUT)
         await self._heritage.usable()  # before there is anybody to say a last word
-        voice = self._voice = Voice(speaking, conf, self._engine.table)
-        ears = Ears(speaking, hearing, self._roots, self._post, self._show)
+        doorway = Doorway(self._journal.door if self._journal is not None else None)
+        voice = self._voice = Voice(speaking, conf, self._engine.table, doorway)
+        ears = Ears(speaking, hearing, self._roots, self._post, self._show, doorway)
         # In the order of leaving, backwards: services end, the last is said, then nothing is heard.
         stack.push_async_callback(ears.close)
         stack.push_async_callback(voice.finish)
@@ -267,11 +269,6 @@ class Provider:
     def _watch_service(self, service: TaskServiceConf) -> None:
         if self._watcher is not None and service.location:
             self._watcher.add(self._roots.resolve(service) / service.instance, service.instance)
-
-    # -- what others notice --------------------------------------------------------------------
-
-    def _code_changed(self, instances: tuple[str, ...], files: tuple[str, ...]) -> None:
-        self.restart_services(instances, files)
 
     # -- events and instructions ---------------------------------------------------------------
 

@@ -31,7 +31,7 @@ class Queries:
             case "request":
                 self._record(event)
             case "services":
-                self._put(SendServices(event.reply))
+                self._put(SendServices(event.reply, event.service_id))
             case "events":
                 self._put(SendEvents(event.reply, event.after, event.limit))
             case _:

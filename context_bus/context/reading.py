@@ -141,7 +141,8 @@ class Reader:
             return None
         asked = _configuration(message) if action == "events" else {}
         after, limit = _number(asked.get("after")), _number(asked.get("limit"))
-        return StateAsked(action, _transaction(header), _reply(header), after, limit)
+        service_id = _text(header.get("service_id")) if action == "services" else ""
+        return StateAsked(action, _transaction(header), _reply(header), after, limit, service_id)
 
     def reports(self, body: bytes) -> Sequence[Event]:
         """Read a frame of topic ``control``.

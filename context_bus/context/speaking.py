@@ -19,6 +19,7 @@ from context_bus.bus.aio import AsyncBus
 from context_bus.config.image import service_to_image
 from context_bus.config.model import PROCESS_TOPIC, ContextConf
 from context_bus.context.commands import EVENT_TOPIC, STATE_TOPIC, LoggedEvent
+from context_bus.context.doorway import Doorway
 from context_bus.context.errands import Errands
 from context_bus.context.events import ReplyTo
 from context_bus.context.instructions import (
@@ -50,10 +51,11 @@ class Voice:
         bus: Its node, connected.
         conf: Its context file.
         table: What the broadcasts show.
+        doorway: Where clients wait that do not use the bus.
     """
 
-    def __init__(self, bus: AsyncBus, conf: ContextConf, table: Table) -> None:
-        self._bus, self._conf, self._table = bus, conf, table
+    def __init__(self, bus: AsyncBus, conf: ContextConf, table: Table, doorway: Doorway) -> None:
+        self._bus, self._conf, self._table, self._doorway = bus, conf, table, doorway
         #: Messages that the forwarder did not take.
         self.unsent = 0
         self._inboxes: dict[str, deque[Message[object]]] = {}
@@ -157,6 +159,9 @@ class Voice:
 
     def _deliver(self, topic: str, message: Message[object]) -> None:
         """Send to an inbox, in order, once it is known that somebody listens there."""
+        message.header.sender = self._bus.publisher.sender
+        if self._doorway.answer(topic, msgspec.json.encode(message)):
+            return
         waiting = self._inboxes.get(topic)
         if waiting is not None:
             waiting.append(message)

@@ -158,13 +158,18 @@ class Table:
 
     def brief(self, member: Member) -> dict[str, object]:
         """The record of a service without its definition."""
-        record = task_record(member, self.images, self._wall)
-        record.pop("task", None)
-        names: dict[str, object] = {
+        action, state = WORDS[member.state]
+        record: dict[str, object] = {
             "instance": member.conf.instance,
             "serviceName": member.conf.service_name,
+            "action": action,
+            "pid": member.pid,
+            "service_id": member.key.service_id,
+            "state": state,
         }
-        return {**names, **record, **_supervised(member, self._wall)}
+        if member.reason:
+            record["reason"] = member.reason
+        return record | _supervised(member, self._wall)
 
     def records(self) -> list[object]:
         """The whole table, as the broadcast carries it."""

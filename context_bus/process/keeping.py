@@ -11,9 +11,10 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from context_bus.errors import ProcessError
+from context_bus.kernel.socketpath import short_path
 
 #: Longest name of the socket in its directory, in bytes.
 LONGEST_NAME = 80
@@ -100,11 +101,11 @@ def _directory(path: str) -> Iterator[tuple[str, int]]:
     parent, name = os.path.split(os.path.abspath(path))
     if len(os.fsencode(name)) > LONGEST_NAME:
         raise ProcessError(f"the name {name} is longer than {LONGEST_NAME} bytes; choose a shorter one")
-    try:
-        directory = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise ProcessError(f"no socket can be in {parent}: {error.strerror}; make that directory") from error
-    try:
-        yield f"/proc/self/fd/{directory}/{name}", directory
-    finally:
-        os.close(directory)
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(short_path(path))
+        except OSError as error:
+            raise ProcessError(
+                f"no socket can be in {parent}: {error.strerror}; make that directory"
+            ) from error
+        yield found

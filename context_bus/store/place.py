@@ -14,8 +14,6 @@ from context_bus.errors import StoreUnavailable
 
 #: Directory beside the context file that holds the state of every context file there.
 HOME = ".context_bus"
-#: Bytes of the longest path that a Unix socket can be bound to (108 with the closing zero).
-LONGEST_SOCKET = 107
 #: Only the owner: messages and configurations of services are nobody else's business.
 _MODE = 0o700
 
@@ -52,20 +50,10 @@ class Place:
         """What services write."""
         return self.directory / "logs"
 
-    def socket(self, name: str) -> Path:
-        """The path of a socket.
-
-        Raises:
-            StoreUnavailable: No socket can have a path that long.
-        """
-        path = self.directory / name
-        length = len(os.fsencode(path))
-        if length > LONGEST_SOCKET:
-            raise StoreUnavailable(
-                f"{self.file}: the path of a socket may have {LONGEST_SOCKET} bytes, {path} has {length}; "
-                "keep the state in a shorter directory with --state DIR"
-            )
-        return path
+    @property
+    def door(self) -> Path:
+        """Socket at which clients on this machine come in."""
+        return self.directory / "provider.sock"
 
 
 def place_of(file: str | Path, state: str | Path = "") -> Place:

@@ -8,6 +8,7 @@ from pathlib import Path
 from context_bus.bus.aio import AsyncBus
 from context_bus.config.model import ContextConf
 from context_bus.context import listening
+from context_bus.context.doorway import Doorway
 from context_bus.context.listening import Ears
 from context_bus.context.roots import Roots
 from context_bus.context.trace import FrameIgnored, ProviderEvent
@@ -26,7 +27,7 @@ async def _hear_rubbish(local: LocalBus, count: int) -> tuple[int, list[Provider
             told.set()
 
     async with AsyncBus(end, local.publish_to) as commands, AsyncBus(end, local.publish_to) as reports:
-        ears = Ears(commands, reports, Roots(conf, ()), lambda event: None, show)
+        ears = Ears(commands, reports, Roots(conf, ()), lambda event: None, show, Doorway(None))
         await ears.open()
         with local.publisher() as stranger:
             stranger.wait_for_subscriber("context", 5)

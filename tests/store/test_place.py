@@ -52,15 +52,6 @@ def test_a_place_that_cannot_be_is_refused_with_the_remedy(tmp_path: Path, name:
     assert caught.value.exit_code == 9
 
 
-def test_the_path_of_a_socket_is_not_too_long(tmp_path: Path) -> None:
-    """The kernel takes 107 bytes; beyond it the line says so instead of a failure to bind."""
-    directory = Path("/tmp") / ("d" * 60)
-    path = place_of("/x/main.xml", directory).socket("control")
-    assert len(str(path)) <= 107
-    with pytest.raises(StoreUnavailable, match=r"107 bytes.*shorter directory with --state DIR"):
-        place_of("/x/main.xml", directory / ("e" * 40)).socket("control")
-
-
 def test_a_url_chooses_the_database(tmp_path: Path) -> None:
     """No URL is the file in the place; a server gets a schema that no other place has."""
     place, other = (place_of(tmp_path / name / "Main Conf.xml") for name in "ab")

@@ -14,7 +14,7 @@ from context_bus.cli.whereabouts import command_options, endpoints_of, service_a
 
 if TYPE_CHECKING:
     from context_bus.cli.asking import Task
-    from context_bus.cli.conversation import Conversation
+    from context_bus.cli.dialogue import Dialogue
     from context_bus.cli.endpoints import Endpoints
 
 #: States that meet a wish, by its word on the command line.
@@ -116,7 +116,7 @@ def _is_met(phases: dict[str, str], wish: str) -> bool:
     return all(phase in MEETS[wish] for phase in phases.values())
 
 
-def _asked_again(conversation: Conversation, transaction: str) -> tuple[Task, ...]:
+def _asked_again(conversation: Dialogue, transaction: str) -> tuple[Task, ...]:
     from context_bus.cli.asking import services
 
     found = services(conversation)
