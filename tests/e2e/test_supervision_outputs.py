@@ -6,7 +6,6 @@ import fcntl
 import os
 import re
 import secrets
-import select
 import signal
 import subprocess
 import sys
@@ -26,8 +25,8 @@ from tests.e2e.told import Tell, Told, program
 #: Bytes at which a file is rotated here, and how many lines of thirty bytes are written.
 SMALL, LINES = 1000, 200
 LINE = re.compile(r"line \d{4} of many, many more\n")
-#: Bytes a pipe has room for.
-PIPE = 64 * 1024
+#: Bytes a pipe has room for, and how many are in one that takes no more: its pages need not be full.
+PIPE, FULL = 64 * 1024, 48 * 1024
 #: Services that end with a last line: with its end, without it, and without a chance to flush anything.
 LAST = {
     "whole": "echo first; echo last",
@@ -234,7 +233,7 @@ def test_a_terminal_shows_each_line_behind_its_name(show: Callable[..., Shown], 
 
 
 def test_nobody_waits_for_a_terminal_that_takes_nothing(show: Callable[..., Shown]) -> None:
-    """Paused by Ctrl-S, or a pager: services are started, restarted and stopped as ever."""
+    """Paused by Ctrl-S, or a pager: services are started, restarted and stopped as ever, and so is it."""
     provider = show(
         program("flood", "exec yes"),
         program("other", "exec sleep 300", '<restart policy="always"/>', state="on_exit"),
@@ -242,7 +241,7 @@ def test_nobody_waits_for_a_terminal_that_takes_nothing(show: Callable[..., Show
     process = provider.start("--start=T1")
     assert process.stdout is not None
     pid = int(str(provider.shell.until("flood", "started")["pid"]))
-    wait_until(lambda: unread(process.stdout) > PIPE - select.PIPE_BUF, 10, "a full pipe")
+    wait_until(lambda: unread(process.stdout) > FULL, 10, "a full pipe")
     assert provider.shell("start", "other").returncode == 0
     other = int(str(provider.shell.services()["other"]["pid"]))
     os.kill(other, signal.SIGKILL)
@@ -253,3 +252,7 @@ def test_nobody_waits_for_a_terminal_that_takes_nothing(show: Callable[..., Show
     text = b""
     while not re.search(rb"\| \.\.\. \d+ lines not shown\n", text):
         text = text[-100:] + os.read(process.stdout.fileno(), PIPE)
+    assert provider.shell("start", "flood").returncode == 0
+    wait_until(lambda: unread(process.stdout) > FULL, 10, "a full pipe again")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0

@@ -142,6 +142,33 @@ def test_what_is_required_is_brought_along_and_ends_last(provider: Told) -> None
     assert asked[0].place < down[0].place < asked[1].place < down[1].place < asked[2].place < down[2].place
 
 
+@pytest.mark.parametrize("way", ["signal", "exit", "all"])
+def test_end_of_everything_goes_the_other_way(tell: Tell, way: str) -> None:
+    """Whoever requires others ends before them, also when the provider ends."""
+    slow = "trap 'sleep 0.2; exit 0' TERM; echo up; sleep 300 & wait"
+    ready = '<readiness type="log" target="up"/>'
+    provider = tell(
+        program("base", slow, ready),
+        program("top", slow, ready + requires("middle")),
+        program("middle", slow, ready + requires("base")),
+    )
+    process = provider.start("--start=T1")
+    provider.until("top", "started")
+    if way == "all":
+        assert provider.shell("stop", "--all").returncode == 0
+    elif way == "exit":
+        run_tool("conf_command.py", f"--context_file={provider.shell.file}", "--action=exit")
+        assert process.wait(20) == 0
+    else:
+        provider.end()
+    ends = [
+        provider.changes(name, state)[0].place
+        for name in ("top", "middle", "base")
+        for state in ("stopping", "stopped")
+    ]
+    assert ends == sorted(ends)
+
+
 def test_all_instances_are_required(provider: Told) -> None:
     """Two of three are not enough; each knows which one it is."""
     send(provider, "after_many")
