@@ -64,8 +64,9 @@ class Resuming:
     def _adopt(self, member: Member, found: Found, now: float) -> None:
         """Go on with a process that outlived its provider."""
         state = State(found.state)
-        if state not in ALIVE:
-            # It was recorded as ended, or never as begun; what is there is not what anybody knows.
+        if state not in ALIVE - {State.STOPPING, State.ENDING}:
+            # It was recorded as ended, or never as begun; what is there is not what anybody knows. If it was
+            # about to end, whoever would have killed it after its grace is gone: it is told again, and timed.
             state = State.STARTING
         member.life.become(state)
         member.incarnation, member.pid, member.existed, member.since = found.incarnation, found.pid, now, now

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from context_bus.config.model import TaskServiceConf
 from context_bus.context.events import (
     CommandReceived,
@@ -14,10 +16,10 @@ from context_bus.context.events import (
     ReplyTo,
     Resumed,
 )
-from context_bus.context.instructions import Forget, ReadFile
+from context_bus.context.instructions import Forget, ReadFile, SpawnChild
 from context_bus.context.planning import Change, plan_reload
 from context_bus.context.states import State
-from tests.context.sim import TX, Sim, context, kept, program, restarting, service
+from tests.context.sim import TX, Child, Sim, context, kept, program, restarting, service
 
 
 def _scale(sim: Sim, service_id: str, count: int, tx: str = TX) -> None:
@@ -199,6 +201,19 @@ def test_resume_brings_back_what_was_wanted_and_nothing_else() -> None:
         "d": True,
     }
     assert sim.state("b") is State.DEFINED
+
+
+@pytest.mark.parametrize("is_wanted", [False, True])
+@pytest.mark.parametrize("state", ["stopping", "ending"])
+def test_resume_ends_what_was_about_to_end(state: str, is_wanted: bool) -> None:
+    """Who would have killed it after its grace is gone, so it is told again, and killed in the end."""
+    sim, key = Sim(service("a")), Key(TX, "a")
+    left = sim.children[key] = Child(SpawnChild(key, 3, service("a"), run_now=True), 4711)
+    found = Found(key, is_wanted, state, None, None, "", 3, left.pid)
+    sim.send(Resumed(((TX, "context001", "context"),), (found,)))
+    assert left.told == ["stop"]
+    sim.pass_time(10.0)
+    assert left.killed
 
 
 def test_resume_goes_on_counting_restarts() -> None:
