@@ -20,6 +20,12 @@ UNKNOWN = 255
 class Custodian(Protocol):
     """Who has a child reaped, and holds its descriptors."""
 
+    #: Its process, to which orphans come.
+    pid: int
+
+    def knows(self, pid: int) -> bool:
+        """Whether a process is a child of its own that runs, as far as is known."""
+
     def take(self, number: int, name: str) -> int | None:
         """A copy of a descriptor that is held for a child; None if there is none of that name."""
 
@@ -110,6 +116,10 @@ class Child:
     def ending(self) -> str:
         """How the process ended, for people."""
         return f"killed by {self.signal_name}" if self.signal_name else f"exit code {self.exitcode}"
+
+    def may_have_left(self, pid: int, parent: int) -> bool:
+        """Whether an orphan may be what this child left behind, and not another child or its parent's own."""
+        return parent in (self._custodian.pid, os.getpid()) and not self._custodian.knows(pid)
 
     # -- waiting -------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from context_bus.process import tree
@@ -28,6 +28,11 @@ _SWEEPS = 10
 #: Seconds in all for which a sweep waits until it can be read whose the processes are that are just being
 #: executed. The kernel needs far less, unless a disk is slow.
 _UNDECIDED = 0.5
+#: Seconds in which a process that was forked may still execute something. What has not by then is taken for
+#: a daemon that never will: it has no mark, and whose it is cannot be known.
+_IN_FLIGHT = 0.25
+#: What the command line of a guardian holds, and that of its forks until they execute something.
+_FORK = "context_bus.process.guardian"
 #: Seconds between two looks at them.
 _GLANCE = 0.0005
 
@@ -174,7 +179,7 @@ def sweep(children: Iterable[Child]) -> dict[int, int]:
     killed: set[tree.Identity] = set()
     deadline = time.monotonic() + _UNDECIDED
     for _ in range(_SWEEPS):
-        undecided: list[int] = []
+        undecided: list[tree.Row] = []
         found = _leftovers(ended, marks, undecided)
         victims = [(pid, row.identity) for pid, row in found if row.identity not in killed]
         for pid, identity in victims:
@@ -183,22 +188,41 @@ def sweep(children: Iterable[Child]) -> dict[int, int]:
                 killed.add(identity)
         if not victims and not undecided:
             break
-        _await_execution(undecided, deadline)
+        _await_execution(undecided, ended.values(), deadline)
     return swept
 
 
-def _await_execution(pids: Sequence[int], deadline: float) -> None:
+def _await_execution(rows: Sequence[tree.Row], ended: Collection[Child], deadline: float) -> None:
     """Wait until processes have the environment they are being executed with."""
-    while any(map(_is_undecided, pids)) and time.monotonic() < deadline:
+    while (
+        any(_is_undecided(row, tree.environment_of(row.pid), ended) for row in rows)
+        and time.monotonic() < deadline
+    ):
         time.sleep(_GLANCE)  # nothing tells of it
 
 
-def _is_undecided(pid: int) -> bool:
-    return not tree.environment_of(pid) and not tree.lacks_environment(pid)
+def _is_undecided(row: tree.Row, environment: bytes, ended: Collection[Child]) -> bool:
+    if not environment:
+        return not tree.lacks_environment(row.pid)
+    return _is_in_flight(row, environment, ended)
+
+
+def _is_in_flight(row: tree.Row, environment: bytes, ended: Collection[Child]) -> bool:
+    """Whether an orphan was just forked by a Python child, and has not executed yet what will have the mark.
+
+    Until then it looks like the guardian, from which the child was forked itself.
+    """
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - row.identity.started_at
+    return (
+        age < _IN_FLIGHT
+        and any(child.may_have_left(row.pid, row.parent) for child in ended)
+        and f"{MARK}=".encode() not in environment
+        and _FORK in tree.command_line(row.pid)
+    )
 
 
 def _leftovers(
-    ended: dict[int, Child], marks: dict[bytes, int], undecided: list[int]
+    ended: dict[int, Child], marks: dict[bytes, int], undecided: list[tree.Row]
 ) -> Iterable[tuple[int, tree.Row]]:
     """Find what ended children have left behind, and add to `undecided` whose owner cannot be read yet."""
     table = tree.read_table()
@@ -217,5 +241,5 @@ def _leftovers(
                 owner = next((marks[word] for word in environment.split(b"\0") if word in marks), None)
                 if owner is not None:
                     yield owner, row
-                elif not environment and not tree.lacks_environment(row.pid):
-                    undecided.append(row.pid)
+                elif _is_undecided(row, environment, ended.values()):
+                    undecided.append(row)

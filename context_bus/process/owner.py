@@ -204,6 +204,10 @@ class Guardian:
         """Have the guardian forget a child that has ended; does not wait, even for a guardian that hangs."""
         self._line.collect(number)
 
+    def knows(self, pid: int) -> bool:
+        """Whether a process is a child that runs, as far as we have heard."""
+        return any(child.pid == pid for child in list(self._children.values()))
+
     def kill_all(self) -> None:
         """Kill all that was started, and all that this started; returns when it is gone.
 

@@ -101,6 +101,20 @@ def breed_restless(channel: Connection, script: str, count: int) -> int:
     return stay(channel)
 
 
+def breed_slowly(channel: Connection) -> int:
+    """Have a fork in a session of its own that is slow to execute something; tell its pid, then stay."""
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.setsid()
+        os.write(write_end, b"x")
+        time.sleep(0.1)
+        os.execvp("sleep", ["sleep", str(LONG)])
+    os.read(read_end, 1)
+    channel.send([pid])
+    return stay(channel)
+
+
 def print_and_stay(channel: Connection) -> int:
     """Print a line, and be killed before anything is flushed."""
     print(os.environ["GREETING"], "from", os.getcwd())

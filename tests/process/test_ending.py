@@ -113,6 +113,17 @@ def test_daemons_are_swept_at_the_very_moment_they_are_executed(start: Start, tm
     wait_until(lambda: all(map(_gone, pids)), 5, lambda: [pid for pid in pids if not _gone(pid)])
 
 
+def test_fork_that_has_not_executed_anything_yet_is_swept(start: Start) -> None:
+    """Until then it has no mark, and looks like the guardian from which its parent was forked."""
+    child = start(targets.breed_slowly)
+    (pid,) = child.channel.recv()
+    _ready(child)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait(10)
+    assert sweep([child]) == {child.pid: 1}
+    wait_until(lambda: _gone(pid), 5, f"process {pid} to be gone")
+
+
 def test_sweep_does_not_wait_for_who_has_no_environment(start: Start) -> None:
     """A daemon without any environment belongs to nobody, and that can be told at once."""
     with subprocess.Popen(["/bin/sleep", "300"], env={}, start_new_session=True) as bare:
