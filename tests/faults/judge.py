@@ -94,6 +94,9 @@ class Judge:
         known = {cast.provider, cast.guardian, cast.forwarder, *cast.writers, *cast.services.values()}
         if len(cast.writers) > 1 and not self._subject.manner.keeps:
             return [Finding(Kind.DOUBLED, f"writers: {cast.writers}")]
+        for pid in cast.writers - {max(cast.writers, key=lambda pid: seen[pid].born, default=0)}:
+            if not any("/logs/" in name for name in looks.descriptors(pid)):
+                return [Finding(Kind.ORPHAN, f"writer {pid} of a provider that is gone has nothing to write")]
         return [
             Finding(Kind.ORPHAN, f"unknown {one}")
             for one in seen.values()

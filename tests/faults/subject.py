@@ -285,7 +285,9 @@ class Subject:
 
 
 def _writes(pid: int) -> bool:
-    return any("/logs/" in name for name in looks.descriptors(pid))
+    """Whether this is a writer of outputs: it waits as one does, and is on no bus."""
+    held = looks.descriptors(pid)
+    return "anon_inode:[eventpoll]" in held and "anon_inode:[eventfd]" not in held
 
 
 def _other_user(number: int) -> list[str]:
