@@ -26,6 +26,7 @@ def service(hand: Hand) -> list[Finding]:
 
 def _command(hand: Hand, action: str, actor: Actor) -> str:
     """Command a service that ends by itself; returns the state in which it waits or has ended."""
+    hand.subject.services()
     since = hand.events.now
     hand.subject.send(action, [actor.id])
     event = hand.events.wait(
@@ -63,4 +64,5 @@ def replayed(hand: Hand) -> list[Finding]:
     """Send a command twice in one breath; both are answered, and nothing is up twice."""
     name = hand.pick(returning=True)
     hand.touched.add(name)
+    hand.subject.services()
     return hand.wait_answers([hand.subject.send("restart", [name]) for _ in range(2)])

@@ -89,6 +89,7 @@ def change(hand: Hand) -> list[Finding]:
     name, since = hand.pick(returning=True), hand.events.now
     state = hand.rng.choice(STATES)
     hand.touched.add(name)
+    hand.subject.services()
     hand.subject.send("restart", [name])
     event = hand.events.wait(
         lambda event: event.get("service_id") == name and event.get("new") == state, since, 5.0
@@ -105,6 +106,7 @@ def during_command(hand: Hand) -> list[Finding]:
     subject, name = hand.subject, hand.pick(returning=True)
     action = hand.rng.choice(("stop", "restart"))
     hand.touched.add(name)
+    subject.services()
     request = subject.send(action, [name])
     time.sleep(hand.rng.uniform(0.0, DURING))
     found = hand.kill_provider()
@@ -213,6 +215,7 @@ def _is_shown(event: Event, *, is_frozen: bool) -> bool:
 def commands(hand: Hand) -> list[Finding]:
     """Give several commands in one breath, kill somebody meanwhile; the last word on each service counts."""
     requests, names = [], [name for name in hand.judge.wanted if ACTORS[name].returns]
+    hand.subject.services()
     for _ in range(hand.rng.randint(2, 6)):
         name, action = hand.rng.choice(names), hand.rng.choice(("stop", "start", "restart"))
         hand.touched.add(name)

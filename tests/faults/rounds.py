@@ -93,6 +93,7 @@ class _Round:
         down = [name for name, is_wanted in wanted.items() if not is_wanted]
         if down and (all(name in down for name in wanted) or self._rng.random() < BRING_BACK):
             # Not every one is up in the end: some have failed, and only ``restart`` starts these.
+            self._subject.services()
             self._subject.ask("restart", down)
             wanted.update(dict.fromkeys(down, True))
             if self._is_wrong("bring back", self._judge.settle(down)):

@@ -34,6 +34,8 @@ COMING = 30.0
 ANSWER = 30.0
 #: Seconds after which a command is sent again: it may have been on its way when the forwarder died.
 AGAIN = 2.0
+#: Seconds after which a question is asked again, which does no harm.
+AGAIN_QUERY = 0.2
 #: First of the users whose processes are counted, which those of root are not; a run has one to itself.
 NOBODY = 70_000
 
@@ -120,7 +122,7 @@ class Subject:
         ready = self.events.wait(lambda event: event["event"] == "ProviderReady", timeout=COMING)
         if ready is None:
             raise AssertionError(f"the provider does not come up:\n{self.tail()}")
-        self._adopted = self._services() if self.manner.keeps else {}
+        self._adopted = self.services() if self.manner.keeps else {}
         told = self.events.wait(
             lambda event: event["event"] in ("ContextResumed", "CommandHeard"), timeout=COMING
         )
@@ -245,8 +247,11 @@ class Subject:
         self.wire.send("context", {"content": {"configuration": configuration}, "header": header})
         return request
 
-    def _services(self) -> dict[str, Event]:
-        """State and process of each service, as the provider answers it."""
+    def services(self) -> dict[str, Event]:
+        """State and process of each service, as the provider answers it, asked again until it does.
+
+        After this it hears us, and we it: what is asked while a forwarder is being replaced goes nowhere.
+        """
         deadline = time.monotonic() + ANSWER
         while time.monotonic() < deadline:
             request = secrets.token_hex(8)
@@ -255,7 +260,8 @@ class Subject:
             self.wire.send("state", {"content": {"configuration": {}}, "header": header})
             with contextlib.suppress(AssertionError):
                 reply = self.wire.wait_for(
-                    lambda seen, request=request: seen.header.get("request_id") == request, timeout=AGAIN
+                    lambda seen, request=request: seen.header.get("request_id") == request,
+                    timeout=AGAIN_QUERY,
                 )
                 rows = [row for one in reply.data["content"]["transactions"] for row in one["tasks"]]
                 return {row["service_id"]: {"new": row["phase"], "pid": row["pid"]} for row in rows}
