@@ -24,6 +24,8 @@ STATES = ("stopping", "stopped", "starting", "started")
 FREEZE = (0.02, 0.6)
 #: Seconds from sending a command to the kill of who gave or took it, at most.
 DURING = 0.03
+#: Seconds within which a provider has printed what it heard before it answered.
+HEARD = 0.1
 #: Services killed in a row to see what is not given back.
 STORM = 15
 
@@ -114,7 +116,15 @@ def during_command(hand: Hand) -> list[Finding]:
     is_stopped = hand.judge.recorded_wishes().get(name) != "up"
     if is_told or is_stopped:
         hand.judge.wanted[name] = action != "stop"
-    return found + hand.next_provider()
+    found += hand.next_provider()
+    # What had not left us when the forwarder died goes to the next one.
+    subject.services()
+    heard = hand.events.wait(
+        lambda event: event["event"] == "CommandHeard" and event["services"] == [name], 0, HEARD
+    )
+    if heard:
+        hand.judge.wanted[name] = action != "stop"
+    return found
 
 
 def commander(hand: Hand) -> list[Finding]:
