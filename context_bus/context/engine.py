@@ -83,6 +83,8 @@ class Engine:
     ) -> None:
         self._out: list[Instruction] = []
         self._finished = False
+        #: One of those that are waited for when all end.
+        self._last_up: Member | None = None
         self._wall = wall
         self.table = Table(conf, rng, wall)
         limits = limits or Limits()
@@ -196,7 +198,10 @@ class Engine:
     def _finish_if_empty(self) -> None:
         if not self._commanding.leaving or self._finished:
             return
-        if all(member.state in DOWN for member in self.table.members()):
+        if self._last_up is not None and self._last_up.state not in DOWN:
+            return
+        self._last_up = next((each for each in self.table.members() if each.state not in DOWN), None)
+        if self._last_up is None:
             self._finished = True
             self._out.append(Finish(self._commanding.leaving))
 

@@ -84,6 +84,8 @@ TABLE: StateTable[State] = StateTable(
 )
 
 _MACHINE = TABLE.machine()
+#: States by their names in the machine.
+_STATES = {str(state): state for state in State}
 
 #: What the record shows for a state: its ``action`` and its ``state``.
 WORDS: dict[State, tuple[str, str]] = {
@@ -110,12 +112,13 @@ class Lifecycle:
     state: str
 
     def __init__(self) -> None:
-        _MACHINE.add_model(self, initial=str(TABLE.initial))
+        # Not a model that the machine knows: it would keep each for ever, and give it thirty methods.
+        _MACHINE.set_state(str(TABLE.initial), self)
 
     @property
     def now(self) -> State:
         """The state as an enumeration."""
-        return State(self.state)
+        return _STATES[self.state]
 
     def fire(self, trigger: str) -> State:
         """Follow a row of the table.
@@ -126,16 +129,12 @@ class Lifecycle:
         Raises:
             transitions.MachineError: The table has no such row; a fault of the caller.
         """
-        self.trigger(trigger)  # type: ignore[attr-defined] # added by the machine
+        _MACHINE.events[trigger].trigger(self)
         return self.now
 
     def become(self, state: State) -> None:
         """Be in a state that was reached elsewhere: the service outlived whoever led it there."""
         _MACHINE.set_state(str(state), self)
-
-    def forget(self) -> None:
-        """Take the service out of the machine, which would keep it for ever otherwise."""
-        _MACHINE.remove_model(self)
 
 
 def mermaid() -> str:

@@ -93,9 +93,8 @@ class Table:
     def forget(self, key: Key) -> None:
         """Take a service out of its transaction."""
         found = self._transactions.get(key.transaction)
-        member = found.members.pop(key.service_id, None) if found else None
-        if member is not None:
-            member.life.forget()
+        if found is not None:
+            found.members.pop(key.service_id, None)
 
     def scale(self, transaction: str, base: str, count: int) -> None:
         """Set how many instances a service has."""

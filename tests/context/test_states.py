@@ -44,7 +44,6 @@ def test_machine_and_table_agree() -> None:
             else:
                 with pytest.raises(MachineError):
                     life.fire(trigger)
-            life.forget()
 
 
 def test_diagram_shows_every_row() -> None:
