@@ -88,6 +88,8 @@ def _plan(birth: Birth) -> _Plan:
     argv = birth.order.argv
     kept = [birth.given[name] for name in ("channel", "load") if name in birth.given]
     paths = tuple(os.fsencode(one) for one in places_of(argv[0], birth.order.surroundings)) if argv else ()
+    # Each attempt costs the child more than a look; if there is none, it tells why.
+    paths = tuple(one for one in paths if os.path.isabs(one) and os.path.exists(one)) or paths
     gaps = tuple(_gaps([*kept, *birth.passed, birth.status]))
     return _Plan(os.getpid(), _defaults(is_program=bool(argv)), gaps, paths)
 

@@ -62,13 +62,21 @@ class Row(NamedTuple):
 def read_row(pid: int) -> Row | None:
     """Read one process; None when there is none (any more)."""
     try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            text = file.read()
+        text = _read(f"/proc/{pid}/stat")
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The name in brackets may hold anything, brackets too: what counts begins after the last one.
     words = text[text.rindex(b")") + 2 :].split()
     return Row(pid, int(words[1]), int(words[2]), int(words[3]), int(words[19]), chr(words[0][0]))
+
+
+def _read(path: str) -> bytes:
+    """A small file of the kernel; an open file would cost three times as much, by the thousand."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 4096)
+    finally:
+        os.close(descriptor)
 
 
 def children(pid: int) -> set[int] | None:
