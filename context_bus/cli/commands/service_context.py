@@ -108,6 +108,9 @@ def command(
     with 9 if another provider runs it.
     """
     import asyncio
+    import gc
+
+    gc.disable()
 
     place = _begin(file, state, keeps=keep_services)
     from context_bus.cli.logs import LogSettings, configure, redirected
@@ -121,6 +124,8 @@ def command(
 
     if insecure:
         remark("warning: --insecure: whoever reaches these ports can run code here")
+    gc.freeze()
+    gc.enable()
     with _screen(sys.stderr) as errors, _screen(sys.stdout) as out, redirected(errors):
         provider = Provider(
             conf,
