@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import shutil
 import sys
 import time
@@ -19,6 +20,7 @@ from context_bus.cli.screen import Screen
 
 if TYPE_CHECKING:
     from context_bus.config.model import ContextConf
+    from context_bus.context.provider import Provider
     from context_bus.context.trace import ProviderEvent
     from context_bus.store.place import Place
 
@@ -107,11 +109,6 @@ def command(
     was killed is brought back. Exits with 2 if FILE has faults, with 3 if its endpoints cannot be bound,
     with 9 if another provider runs it.
     """
-    import asyncio
-    import gc
-
-    gc.disable()
-
     place = _begin(file, state, keeps=keep_services)
     from context_bus.cli.logs import LogSettings, configure, redirected
 
@@ -124,8 +121,6 @@ def command(
 
     if insecure:
         remark("warning: --insecure: whoever reaches these ports can run code here")
-    gc.freeze()
-    gc.enable()
     with _screen(sys.stderr) as errors, _screen(sys.stdout) as out, redirected(errors):
         provider = Provider(
             conf,
@@ -139,7 +134,7 @@ def command(
             keep=Keep(place, store, fresh, keep_services),
             terminal=None if quiet or as_json else sys.stdout.fileno(),
         )
-        return EXIT_CODES.get(asyncio.run(provider.run()), 0)
+        return _run(provider)
 
 
 def _begin(file: Path, state: str, *, keeps: bool) -> Place:
@@ -147,9 +142,19 @@ def _begin(file: Path, state: str, *, keeps: bool) -> Place:
     from context_bus.context.preloading import begin_early
     from context_bus.store.place import place_of
 
+    gc.disable()  # nothing that is imported is garbage
     place = place_of(file, state)
     begin_early(place, keeps=keeps)
     return place
+
+
+def _run(provider: Provider) -> int:
+    """Run the provider to its end; returns the exit code."""
+    import asyncio
+
+    gc.freeze()
+    gc.enable()
+    return EXIT_CODES.get(asyncio.run(provider.run()), 0)
 
 
 def _usable(file: Path) -> ContextConf:
