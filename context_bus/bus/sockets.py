@@ -111,24 +111,6 @@ def subscriber_socket(
     return _connected(sock, endpoint)
 
 
-def monitored_socket(
-    context: zmq.Context[zmq.Socket[bytes]], endpoint: str, *, heartbeat: tuple[float, float], events: int
-) -> tuple[zmq.Socket[bytes], zmq.Socket[bytes]]:
-    """A connected SUB that hears nothing but heartbeats, and the socket that tells how it fares.
-
-    Args:
-        context: The watcher's zmq context.
-        endpoint: Where the forwarder serves listeners.
-        heartbeat: Interval and timeout in seconds; a peer that does not answer in time is disconnected.
-        events: What to tell of.
-    """
-    sock = _subscriber(context, SUBSCRIBER_HWM)
-    sock.heartbeat_ivl, sock.heartbeat_timeout = (round(seconds * 1000) for seconds in heartbeat)
-    monitor = sock.get_monitor_socket(events)
-    monitor.linger = 0
-    return _connected(sock, endpoint), monitor
-
-
 def _subscriber(context: zmq.Context[zmq.Socket[bytes]], hwm: int) -> zmq.Socket[bytes]:
     sock = context.socket(zmq.SUB)
     sock.linger = 0

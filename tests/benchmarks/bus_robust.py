@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
@@ -9,11 +10,12 @@ import time
 from typing import NamedTuple
 
 from context_bus.bus.endpoint import free_endpoint
-from context_bus.bus.events import Link, LinkWatch
 from context_bus.bus.forwarder import SETTLE, Forwarder
 from context_bus.bus.node import Bus
 from context_bus.bus.publisher import Publisher
 from context_bus.bus.subscriber import Subscriber
+from context_bus.context.forward import forward
+from context_bus.process.spawn import shut_down, spawn
 from context_bus.testing.wait import wait_until
 
 
@@ -61,16 +63,24 @@ def subscriptions(count: int) -> float:
 
 
 def frozen() -> float:
-    """Seconds until a stopped forwarder is reported."""
-    with Forwarder() as forwarder, LinkWatch(forwarder.listen_on) as watch:
-        assert watch.wait(Link.CONNECTED, 5)
-        os.kill(forwarder.pid, signal.SIGSTOP)
-        try:
-            begin = time.perf_counter()
-            assert watch.wait(Link.DISCONNECTED, 10)
-            return time.perf_counter() - begin
-        finally:
-            os.kill(forwarder.pid, signal.SIGCONT)
+    """Seconds until the forwarder of a provider is known to be stopped."""
+    return asyncio.run(_frozen())
+
+
+async def _frozen() -> float:
+    ends = (free_endpoint(), free_endpoint())
+    child = await asyncio.to_thread(spawn, "forwarder", forward, *ends, False, 0.0, "drop")
+    known = asyncio.Event()
+    child.on_stopped(lambda is_stopped: known.set())
+    assert child.channel.poll(5)
+    assert child.channel.recv()[0] == "ready"
+    begin = time.perf_counter()
+    os.kill(child.pid, signal.SIGSTOP)
+    try:
+        await asyncio.wait_for(known.wait(), 10)
+        return time.perf_counter() - begin
+    finally:
+        await asyncio.to_thread(shut_down)
 
 
 class Outage(NamedTuple):
