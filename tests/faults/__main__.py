@@ -44,6 +44,15 @@ def as_json(tally: Tally) -> dict[str, object]:
     return {field.name: getattr(tally, field.name) for field in fields(tally)}
 
 
+def add_up(results: list[Path]) -> int:
+    """Print what several runs come to; the exit code is 1 if anything was wrong."""
+    tally = Tally()
+    for result in results:
+        tally.add(json.loads(result.read_text()))
+    print(table(tally))
+    return 0 if tally.is_clean else 1
+
+
 def main() -> int:
     """Run rounds; the exit code is 1 if anything was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
@@ -53,7 +62,10 @@ def main() -> int:
     parser.add_argument("--round", type=int, help="replay only this one")
     parser.add_argument("--family", choices=sorted(FAMILIES), default="", help="only these faults")
     parser.add_argument("--json", type=Path, help="also write the result here")
+    parser.add_argument("--add", type=Path, nargs="+", help="run nothing; add up results of --json")
     options = parser.parse_args()
+    if options.add:
+        return add_up(options.add)
     seed = options.seed or secrets.token_hex(4)
     tally, began = Tally(), time.monotonic()
     numbers = range(options.rounds) if options.round is None else [options.round]

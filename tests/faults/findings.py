@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class Kind(StrEnum):
@@ -58,6 +60,18 @@ class Tally:
     def recovered(self, fault: str, seconds: float) -> None:
         """Keep how long it took until all was right again."""
         self.recovery.setdefault(fault, []).append(seconds)
+
+    def add(self, other: Mapping[str, Any]) -> None:
+        """Add another run, as it was written to JSON."""
+        self.injected.update(other["injected"])
+        for fault, counts in other["found"].items():
+            found = {Kind(kind): number for kind, number in counts.items()}
+            self.found.setdefault(fault, Counter()).update(found)
+        for own, more in ((self.seconds, other["seconds"]), (self.recovery, other["recovery"])):
+            for what, times in more.items():
+                own.setdefault(what, []).extend(times)
+        self.details += other["details"]
+        self.grown += other["grown"]
 
     @property
     def is_clean(self) -> bool:
