@@ -14,6 +14,9 @@ from tests.e2e.project import ROOT
 from tests.faults.findings import Tally
 from tests.faults.rounds import MANNERS, play
 
+#: Its rounds begin with: kill guardian; kill provider during a command; no descriptors for the provider.
+SEED = "suite-37341"
+
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
@@ -21,7 +24,7 @@ from tests.faults.rounds import MANNERS, play
 def test_faults_lose_no_process_and_no_record(number: int) -> None:
     """Whatever is killed, frozen or taken away, what was wanted is there again, once, in any manner."""
     tally = Tally()
-    play("suite", number, "", tally, faults=3)
+    play(SEED, number, "", tally, faults=3)
     assert tally.is_clean, "\n".join(tally.details)
 
 
