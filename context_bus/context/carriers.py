@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from context_bus.config.model import Action
 from context_bus.context.errands import Errands
@@ -23,7 +24,9 @@ from context_bus.errors import ContextBusError, ServiceError
 from context_bus.process import ending
 from context_bus.process.spawn import warm_up
 from context_bus.service.boot import Command, Outcome
-from context_bus.service.threads import Carrier
+
+if TYPE_CHECKING:
+    from context_bus.service.threads import Carrier
 
 _log = logging.getLogger(__name__)
 
@@ -114,6 +117,8 @@ class Carriers:
         loop = asyncio.get_running_loop()
         name = f"threads {load.transaction}"
         warm_up(SERVICE)
+        from context_bus.service.threads import Carrier  # a provider of processes does without
+
         try:
             carrier = await loop.run_in_executor(self._pool, Carrier, name, self._site.prepare)
         except ContextBusError as error:

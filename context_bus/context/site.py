@@ -23,7 +23,6 @@ from context_bus.process.child import Child
 from context_bus.process.freight import pack
 from context_bus.process.spawn import begin, warm_up
 from context_bus.service.boot import Boot
-from context_bus.service.host import run_service
 
 #: Seconds before its kill at which a service gives up by itself: then it can still say so.
 EARLIER = 0.5
@@ -93,6 +92,8 @@ class Site:
         streams = {"stdout": stdout, "stderr": stderr}
         if conf.service_type is ServiceType.COMMAND:
             return begin(Wish(conf.id, conf.command, None, surroundings, streams, note=note))
+        from context_bus.service.host import run_service  # a provider of programs does without
+
         warm_up(SERVICE)
         freight = pack(run_service, (self.boot(order),))
         return begin(Wish(conf.id, (), freight, surroundings, streams, note=note))
