@@ -6,7 +6,6 @@ Programs are task services of type ``Command``; Python services are task service
 from __future__ import annotations
 
 import json
-import secrets
 import shlex
 import sys
 import time
@@ -128,7 +127,9 @@ class Ours(System):
         return [*PROGRAM, "service-context", str(self._file), f"--start={TRANSACTION}", "--quiet"]
 
     def address(self) -> str:
-        return str(self._listen)
+        from context_bus.store.place import place_of
+
+        return str(place_of(self._file).door)
 
     def command(self, verb: str, name: str) -> list[str]:
         where = ["--context_file", str(self._file), "--transaction", TRANSACTION]
@@ -166,69 +167,45 @@ def _records(answer: Any) -> dict[str, Any]:
 
 
 class Client:
-    """A raw client on the bus, as commands are: its inbox is open before it asks.
+    """The client that the commands use, by the provider's own socket.
 
     Args:
-        address: Port on which the context's listeners connect.
+        address: The socket.
     """
 
     def __init__(self, address: str) -> None:
-        from context_bus.bus.publisher import Publisher
-        from context_bus.bus.requests import new_inbox
-        from context_bus.bus.subscriber import Subscriber
-        from context_bus.context import request
+        from context_bus.cli.indoors import Indoors
 
-        self._request = request
-        self.inbox = new_inbox()
-        self._publisher = Publisher(f"tcp://127.0.0.1:{int(address) + 1}")
-        self._subscriber = Subscriber(f"tcp://127.0.0.1:{address}", count=False)
-        try:
-            for topic in (self.inbox, f"{self.inbox}.2"):
-                self._subscriber.subscribe(topic)
-                self._publisher.wait_for_subscriber(topic, 2.0)
-            self._publisher.wait_for_subscriber("state", 1.0)
-        except Exception:
-            self.close()
-            raise
+        self._dialogue = Indoors(address)
 
     def command(self, action: str, name: str) -> None:
         """Send a command about one service and wait until it is done."""
-        request = self._request.Request(
-            action, transaction=TRANSACTION, task_ids=(name,), reply_to=self.inbox
-        )
-        self._ask("context", self._request.bodies(request)[0])
+        self._ask("context", action, "context001", {"TaskService": [{"id": name}]})
 
-    def query(self, action: str, **configuration: object) -> Any:
+    def query(self, action: str, service_id: str = "", **configuration: object) -> Any:
         """Ask for what the provider knows."""
-        header = {"action": action, "service_name": "state", "reply_to": self.inbox}
-        header |= {"service_id": "", "service_transaction": TRANSACTION}
-        return self._ask("state", {"header": header, "content": {"configuration": configuration}})
+        return self._ask("state", action, service_id, configuration)
 
-    def _ask(self, topic: str, body: dict[str, Any]) -> Any:
+    def _ask(self, topic: str, action: str, service_id: str, configuration: object) -> Any:
         """Send one request and return the content of the answer that ends it."""
-        number = body["header"]["request_id"] = secrets.token_hex(8)
-        self._publisher.send(topic, json.dumps(body).encode())
-        end = time.monotonic() + PATIENCE
-        while (left := end - time.monotonic()) > 0:
-            received = self._subscriber.receive(left)
-            if received is None:
-                break
-            answer = json.loads(received[1])
-            if received[0] != self.inbox or answer["header"].get("request_id") != number:
-                continue
-            kind = answer["header"]["action"]
-            if kind in {"rejected", "failed"}:
-                raise RuntimeError(f"{kind}: {answer['content']['reason']}")
-            if kind == "done" or kind.startswith("reply_"):
-                return answer["content"]
+        from context_bus.kernel.message import Header
+
+        self._dialogue.renew()
+        header = Header(action, service_id, topic, TRANSACTION)
+        self._dialogue.ask(topic, {"configuration": configuration}, header)
+        for _, told, content in self._dialogue.answers(time.monotonic() + PATIENCE):
+            if told.action in {"rejected", "failed"}:
+                raise RuntimeError(f"{told.action}: {json.loads(bytes(content))['reason']}")
+            if told.action == "done" or told.action.startswith("reply_"):
+                return json.loads(bytes(content))
         raise TimeoutError("no answer")
 
-    def _running(self) -> set[str]:
-        rows = self.query("services")["transactions"][0]["tasks"]
+    def _running(self, service_id: str = "") -> set[str]:
+        rows = self.query("services", service_id)["transactions"][0]["tasks"]
         return {row["service_id"] for row in rows if row["state"] in RUNNING or row["action"] in RUNNING}
 
     def status(self, name: str) -> bool:
-        return name in self._running()
+        return name in self._running(name)
 
     def status_all(self) -> int:
         return len(self._running())
@@ -247,8 +224,7 @@ class Client:
         self.query("top")
 
     def close(self) -> None:
-        self._subscriber.close()
-        self._publisher.close()
+        self._dialogue.close()
 
 
 class Listener:
