@@ -83,6 +83,7 @@ class Journal:
         self._run, self._has_card = 0, False
         #: Whether nothing can be recorded for the moment.
         self.is_troubled = False
+        self._is_open = False
         self._confs: dict[Key, TaskServiceConf] = {}
         self._processes: dict[tuple[Key, int], str] = {}
         self._transactions: set[str] = set()
@@ -132,6 +133,7 @@ class Journal:
         await self._end_leftovers(found, set(adopted))
         self._transactions = {row.name for row in found.transactions}
         is_wanted = adopted or any(row.wanted is Wish.UP for row in found.services)
+        self._is_open = True
         if self._keep.is_fresh or not is_wanted:
             self._forget_all()
             return None, found.next_sequence
@@ -240,7 +242,8 @@ class Journal:
         """End in order: nothing is left to bring back."""
         if self._recorder is not None:
             self._forget_all()
-            await self._recorder.close(how, leaves_nothing=True)
+            # Who never knew what there was to bring back has not forgotten it.
+            await self._recorder.close(how, leaves_nothing=self._is_open)
             self._recorder = None
         if self._lock is not None:
             if self._has_card:  # else it is that of a provider whose services may run on
