@@ -56,9 +56,9 @@ class Ears:
         reader = Reader(frozenset({commands.publisher.sender}), roots)
         #: How what a client says is read, by topic; of reports only services make any.
         self._readers: dict[str, Callable[[bytes], Iterable[Event]]] = {
-            CONTEXT_TOPIC: lambda body: _one(reader.command(body)),
-            PROCESS_TOPIC: lambda body: _one(reader.process(body)),
             STATE_TOPIC: lambda body: _one(reader.query(body)),
+            PROCESS_TOPIC: lambda body: _one(reader.process(body)),
+            CONTEXT_TOPIC: lambda body: _one(reader.command(body)),
         }
         self._read_reports = reader.reports
         #: Frames that could not be used.
@@ -71,7 +71,7 @@ class Ears:
 
     async def open(self) -> None:
         """Listen; returns when nothing can be missed any more."""
-        # Reports first: who sees that commands are heard may command at once.
+        # Commands last: who sees that they are heard may command, and ask, at once.
         self._listen(self._reports, CONTROL_TOPIC, self._read_reports)
         await self._serve(self._reports)
         for topic, read in self._readers.items():

@@ -68,7 +68,9 @@ class Child:
         self.mark = mark
         self.note = note
         self.held = held
-        self._custodian, self._number = custodian, number
+        #: Who has it reaped.
+        self.custodian = custodian
+        self._number = number
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._exitcode: int | None = None
@@ -116,10 +118,6 @@ class Child:
     def ending(self) -> str:
         """How the process ended, for people."""
         return f"killed by {self.signal_name}" if self.signal_name else f"exit code {self.exitcode}"
-
-    def may_have_left(self, pid: int, parent: int) -> bool:
-        """Whether an orphan may be what this child left behind, and not another child or its parent's own."""
-        return parent in (self._custodian.pid, os.getpid()) and not self._custodian.knows(pid)
 
     # -- waiting -------------------------------------------------------------------------------
 
@@ -172,12 +170,12 @@ class Child:
         Returns:
             None if none of that name is held.
         """
-        return self._custodian.take(self._number, name)
+        return self.custodian.take(self._number, name)
 
     def drop(self, name: str) -> None:
         """Have the guardian hold a descriptor no longer."""
         self.held = tuple(one for one in self.held if one != name)
-        self._custodian.drop(self._number, name)
+        self.custodian.drop(self._number, name)
 
     def close(self) -> None:
         """Release what belongs to a process that has ended; doing so again changes nothing.
@@ -191,7 +189,7 @@ class Child:
             raise ValueError(f"process {self.pid} of {self.name} still runs; end it first")
         self._closed = True
         self.channel.close()
-        self._custodian.collect(self._number)
+        self.custodian.collect(self._number)
 
     # -- for the thread that hears the guardian ------------------------------------------------
 

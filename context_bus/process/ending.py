@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from context_bus.process import tree
-from context_bus.process.child import Child
+from context_bus.process.child import Child, Custodian
 from context_bus.process.mark import MARK
 
 _log = logging.getLogger(__name__)
@@ -177,10 +177,11 @@ def sweep(children: Iterable[Child]) -> dict[int, int]:
         return swept
     marks = {f"{MARK}={child.mark}".encode(): pid for pid, child in ended.items()}
     killed: set[tree.Identity] = set()
+    custodians = {child.custodian for child in ended.values()}
     deadline = time.monotonic() + _UNDECIDED
     for _ in range(_SWEEPS):
         undecided: list[tree.Row] = []
-        found = _leftovers(ended, marks, undecided)
+        found = _leftovers(ended, marks, custodians, undecided)
         victims = [(pid, row.identity) for pid, row in found if row.identity not in killed]
         for pid, identity in victims:
             if tree.send_signal(identity, signal.SIGKILL):
@@ -188,26 +189,26 @@ def sweep(children: Iterable[Child]) -> dict[int, int]:
                 killed.add(identity)
         if not victims and not undecided:
             break
-        _await_execution(undecided, ended.values(), deadline)
+        _await_execution(undecided, custodians, deadline)
     return swept
 
 
-def _await_execution(rows: Sequence[tree.Row], ended: Collection[Child], deadline: float) -> None:
+def _await_execution(rows: Sequence[tree.Row], custodians: Collection[Custodian], deadline: float) -> None:
     """Wait until processes have the environment they are being executed with."""
     while (
-        any(_is_undecided(row, tree.environment_of(row.pid), ended) for row in rows)
+        any(_is_undecided(row, tree.environment_of(row.pid), custodians) for row in rows)
         and time.monotonic() < deadline
     ):
         time.sleep(_GLANCE)  # nothing tells of it
 
 
-def _is_undecided(row: tree.Row, environment: bytes, ended: Collection[Child]) -> bool:
+def _is_undecided(row: tree.Row, environment: bytes, custodians: Collection[Custodian]) -> bool:
     if not environment:
         return not tree.lacks_environment(row.pid)
-    return _is_in_flight(row, environment, ended)
+    return _is_in_flight(row, environment, custodians)
 
 
-def _is_in_flight(row: tree.Row, environment: bytes, ended: Collection[Child]) -> bool:
+def _is_in_flight(row: tree.Row, environment: bytes, custodians: Collection[Custodian]) -> bool:
     """Whether an orphan was just forked by a Python child, and has not executed yet what will have the mark.
 
     Until then it looks like the guardian, from which the child was forked itself.
@@ -215,14 +216,17 @@ def _is_in_flight(row: tree.Row, environment: bytes, ended: Collection[Child]) -
     age = time.clock_gettime(time.CLOCK_BOOTTIME) - row.identity.started_at
     return (
         age < _IN_FLIGHT
-        and any(child.may_have_left(row.pid, row.parent) for child in ended)
         and f"{MARK}=".encode() not in environment
+        and any(row.parent in (one.pid, os.getpid()) and not one.knows(row.pid) for one in custodians)
         and _FORK in tree.command_line(row.pid)
     )
 
 
 def _leftovers(
-    ended: dict[int, Child], marks: dict[bytes, int], undecided: list[tree.Row]
+    ended: dict[int, Child],
+    marks: dict[bytes, int],
+    custodians: Collection[Custodian],
+    undecided: list[tree.Row],
 ) -> Iterable[tuple[int, tree.Row]]:
     """Find what ended children have left behind, and add to `undecided` whose owner cannot be read yet."""
     table = tree.read_table()
@@ -241,5 +245,5 @@ def _leftovers(
                 owner = next((marks[word] for word in environment.split(b"\0") if word in marks), None)
                 if owner is not None:
                     yield owner, row
-                elif _is_undecided(row, environment, ended.values()):
+                elif _is_undecided(row, environment, custodians):
                     undecided.append(row)

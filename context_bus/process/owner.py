@@ -70,6 +70,7 @@ class Guardian:
         self._is_gone = self._is_ending = False
         self._asked = Asked()
         self._children: dict[int, Child] = {}
+        self._pids: set[int] = set()
         #: Hears the guardian for as long as it lives.
         self.thread = threading.Thread(target=self._listen, name="guardian", daemon=True)
 
@@ -140,6 +141,7 @@ class Guardian:
             child.note_stopped(True)
         if kept.code is None:
             self._children[kept.child] = child
+            self._pids.add(child.pid)
         else:
             child.note_exit(kept.code)
         return child
@@ -206,7 +208,7 @@ class Guardian:
 
     def knows(self, pid: int) -> bool:
         """Whether a process is a child that runs, as far as we have heard."""
-        return any(child.pid == pid for child in list(self._children.values()))
+        return pid in self._pids
 
     def kill_all(self) -> None:
         """Kill all that was started, and all that this started; returns when it is gone.
@@ -262,7 +264,9 @@ class Guardian:
                 wish, _, future = self._asked.take_wish(request)
                 future.set_exception(ProcessError(f"cannot start {wish.name}: {why}"))
             case Exited(number, code, is_clean):
-                self._children.pop(number).note_exit(code, is_clean=is_clean)
+                child = self._children.pop(number)
+                self._pids.discard(child.pid)
+                child.note_exit(code, is_clean=is_clean)
             case Stopped(number, is_stopped):
                 self._children[number].note_stopped(is_stopped)
             case Handed(request):
@@ -277,20 +281,14 @@ class Guardian:
         mark = mark_of(self._identity, news.child)
         child = Child(wish.name, identity, ours, self, news.child, mark, wish.note, tuple(wish.held))
         self._children[news.child] = child
+        self._pids.add(child.pid)
         future.set_result(child)
 
     def _lose(self) -> None:
         """The guardian has ended: let nothing of it live on, then tell everybody who waits."""
         self._is_gone = True
         self._line.close()
-        living = [child.identity for child in self._children.values()]
-        try:
-            for identity in living:  # the kernel has done so already, but for programs that change their user
-                tree.send_signal(identity, signal.SIGKILL)
-            if left := tree.wait_gone(living, FOLLOWING):
-                _log.error("outlive their guardian: pids=%s", [one.pid for one in left])
-        except OSError as error:  # too many open files, and everybody must be told all the same
-            _log.error("not seen to their end: pids=%s reason=%s", [one.pid for one in living], error)
+        _see_gone([child.identity for child in self._children.values()])
         if self._is_ours:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self.pid, 0)
@@ -302,6 +300,18 @@ class Guardian:
         for child in self._children.values():
             child.note_exit(UNKNOWN)
         self._children.clear()
+        self._pids.clear()
+
+
+def _see_gone(living: Sequence[tree.Identity]) -> None:
+    """Let nothing live on that had a guardian."""
+    try:
+        for identity in living:  # the kernel has done so already, but for programs that change their user
+            tree.send_signal(identity, signal.SIGKILL)
+        if left := tree.wait_gone(living, FOLLOWING):
+            _log.error("outlive their guardian: pids=%s", [one.pid for one in left])
+    except OSError as error:  # too many open files, and everybody must be told all the same
+        _log.error("not seen to their end: pids=%s reason=%s", [one.pid for one in living], error)
 
 
 def _vessels(name: str, freight: Freight) -> tuple[Connection, Connection, int]:

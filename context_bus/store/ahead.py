@@ -92,10 +92,16 @@ class Ahead:
 
     # -- what this one records ---------------------------------------------------------------------
 
-    def begin(self, first: Change, last_sequence: int) -> None:
-        """Begin anew with a change that names the run; what stood in the file is in the database."""
+    def begin(self, first: Change, last_sequence: int, pending: Iterable[Change]) -> None:
+        """Begin anew with a change that names the run; what stood in the file is in the database.
+
+        Args:
+            first: That change.
+            last_sequence: Highest number of an event in the database.
+            pending: What has been recorded meanwhile.
+        """
         self._first, self._last_sequence = first, last_sequence
-        self._rewrite([])
+        self._rewrite(pending)
 
     def append(self, change: Change) -> None:
         """Write a change; one that cannot be written is left to the database, and all after it."""

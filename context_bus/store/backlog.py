@@ -108,7 +108,7 @@ class Backlog:
         """Write ahead from now on; what an earlier run wrote ahead is in the database."""
         with self._lock:
             if self.ahead is not None:
-                self.ahead.begin(first, last_sequence)
+                self.ahead.begin(first, last_sequence, self._pending.in_order())
 
     def close(self, deadline: float) -> None:
         """Take no more changes.

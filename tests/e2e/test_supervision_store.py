@@ -49,6 +49,16 @@ def state_of(provider: Supervised) -> Path:
     return provider.shell.file.parent / ".context_bus" / provider.shell.file.name
 
 
+def await_store(provider: Supervised) -> None:
+    """Wait until its store is written: a provider has other things to do first."""
+
+    def has_tables() -> bool:
+        with closing(sqlite3.connect(state_of(provider) / "store.sqlite")) as connection:
+            return bool(connection.execute("SELECT name FROM sqlite_master WHERE name = 'meta'").fetchall())
+
+    wait_until(has_tables, 20, "tables in the store")
+
+
 def add_to_version(provider: Supervised, number: int) -> None:
     """Let its store look as if a later version had written it, or take that back."""
     with closing(sqlite3.connect(state_of(provider) / "store.sqlite")) as connection:
@@ -118,6 +128,7 @@ def test_newer_store_is_refused_and_not_touched(provider: Supervised, server: cl
     """One line that says what to do, in either database; and ``--fresh`` elsewhere works, as it says."""
     provider.start("--start=T1")
     provider.shell.until("a", "started")
+    await_store(provider)
     provider.kill()
     add_to_version(provider, 5)
     before = (state_of(provider) / "store.sqlite").read_bytes()
@@ -153,6 +164,7 @@ def test_services_that_were_kept_survive_providers_that_are_refused(
     """Who may not provide has not touched what goes on running; who may adopts it then."""
     provider.start("--start=T1", "--keep_services")
     pids = [int(str(provider.shell.until(each, "started")["pid"])) for each in ("a", "b")]
+    await_store(provider)
     provider.kill()
     file, before = provider.shell.file, set(procs.marked(provider.mark))
     text, moved = file.read_text(), other_ports(provider, project)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import sqlite3
 from collections.abc import Callable, Iterable
 
+from context_bus.store.ahead import SUFFIX
 from context_bus.testing.wait import wait_until
 from tests.e2e import procs
 from tests.faults import looks
@@ -176,9 +178,15 @@ class Judge:
         ]
 
     def recorded_wishes(self) -> dict[str, str]:
-        """What the store says is wanted, by service."""
+        """What is recorded as wanted, by service: in the store, and in the file that is ahead of it."""
         rows = self._query("select service_id, wanted from services")
-        return {str(name): str(wanted) for name, wanted in rows}
+        found = {str(name): str(wanted) for name, wanted in rows}
+        ahead = self._subject.store.with_name(self._subject.store.name + SUFFIX)
+        lines = ahead.read_bytes().split(b"\n")[:-1] if ahead.exists() else []
+        for kind, change in (json.loads(line) for line in lines if line.startswith(b"[")):
+            if kind == "Wanted":
+                found[change["service_id"]] = change["wanted"]
+        return found
 
     def _rows(self) -> list[Finding]:
         """Living processes without exactly one row that has no end."""

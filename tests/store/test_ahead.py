@@ -229,7 +229,7 @@ def test_every_kind_of_change_is_read_as_it_was_written(tmp_path: Path) -> None:
     """Text of any kind, and what is None."""
     changes: list[Change] = [RunBegan(1, 2, 3, "b", 4.5), wanted("ä\n\"'", conf=None), event(3)]
     file = Ahead(tmp_path / "store")
-    file.begin(changes[0], 0)
+    file.begin(changes[0], 0, [])
     for change in changes[1:]:
         file.append(change)
     file.close()
