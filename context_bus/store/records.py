@@ -111,6 +111,23 @@ class Reader:
         with self._connection() as connection:
             return tuple(EventRow(*row) for row in connection.execute(statement.limit(limit)))
 
+    def last_events(self, before: int, limit: int) -> tuple[EventRow, ...]:
+        """The last events below a number, the oldest first.
+
+        Args:
+            before: Only those with a lower number.
+            limit: At most so many.
+        """
+        statement = sa.select(events).where(events.c.sequence < before).order_by(events.c.sequence.desc())
+        with self._connection() as connection:
+            found = [EventRow(*row) for row in connection.execute(statement.limit(limit))]
+        return tuple(reversed(found))
+
+    def first_event(self) -> int:
+        """Number of the oldest event; 0 if there is none."""
+        with self._connection() as connection:
+            return connection.scalar(sa.select(sa.func.min(events.c.sequence))) or 0
+
     @contextmanager
     def _connection(self) -> Iterator[sa.Connection]:
         if self._address.is_new:
