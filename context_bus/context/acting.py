@@ -43,6 +43,7 @@ from context_bus.context.instructions import (
 )
 from context_bus.context.journal import Journal
 from context_bus.context.logs import Logs
+from context_bus.context.past import Past
 from context_bus.context.planning import plan_reload
 from context_bus.context.spawner import Spawner
 from context_bus.context.speaking import Voice
@@ -95,7 +96,9 @@ class Acting:
 
     def __init__(self, hands: Hands, calls: Calls) -> None:
         self._engine, self._voice, self._spawner = hands.engine, hands.voice, hands.spawner
-        self._journal, self._log, self._logs = hands.journal, hands.log, hands.logs
+        self._journal, self._logs = hands.journal, hands.logs
+        archive = hands.journal.archive if hands.journal is not None else None
+        self._past = Past(hands.log, archive, hands.voice)
         self._forwarder, self._calls = hands.forwarder, calls
         #: What waits until it is safe that it is done, in order.
         self._waiting: deque[Callable[[], None]] = deque()
@@ -152,13 +155,14 @@ class Acting:
                 self._voice.record(instruction)
             case SendServices(reply, service_id):
                 self._voice.reply("reply_services", reply, self._services(service_id))
-            case SendEvents(reply, after, limit):
-                self._voice.reply("reply_events", reply, self._log.after(after, limit))
+            case SendEvents():
+                self._past.answer(instruction)
 
     async def finish(self) -> None:
         """Do what was waiting to be done."""
         self.do_all()
         await self._errands.finish()
+        await self._past.finish()
 
     # -- remembering ---------------------------------------------------------------------------
 

@@ -109,8 +109,25 @@ class LoggedEvent(msgspec.Struct, frozen=True):
 
 
 class EventReply(msgspec.Struct, frozen=True):
-    """Some events, and the numbers of the first and last one that can be had."""
+    """Some events, in order: the first ones after the number that was asked for, after 0 the last ones.
+
+    Args:
+        events: The events.
+        first: Number of the oldest one after that number that can be had; ``last + 1`` if there is none.
+        last: Number of the last event that has happened.
+        trouble: Why older ones cannot be had just now; empty if all that are kept can.
+    """
 
     events: tuple[LoggedEvent, ...]
     first: int
     last: int
+    trouble: str = ""
+
+
+class EventTexts(msgspec.Struct, frozen=True):
+    """The same before it is sent: its events are JSON already."""
+
+    events: tuple[msgspec.Raw, ...]
+    first: int
+    last: int
+    trouble: str = ""

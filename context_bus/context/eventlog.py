@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 
 import msgspec
 
-from context_bus.context.commands import EventReply, LoggedEvent
+from context_bus.context.commands import EventTexts, LoggedEvent
 from context_bus.context.trace import ProviderEvent, ServiceReported
 
-#: Events kept in memory, for who has missed some; older ones are in the store.
-KEPT = 10_000
+#: Events kept in memory, for who has missed some; older ones are in the store. About 1 MB.
+KEPT = 4_000
 #: Most events in one reply.
 MOST = 10_000
 
 
 class EventLog:
-    """Numbers events and remembers the last ones.
+    """Numbers events and remembers the last ones, as JSON: that takes a quarter of the memory.
 
     Args:
         wall: Gives seconds since the epoch.
@@ -27,19 +28,27 @@ class EventLog:
 
     def __init__(self, wall: Callable[[], float], told: Callable[[LoggedEvent], None]) -> None:
         self._wall, self._told = wall, told
-        self._next = 0
+        self._began = self._next = 0
         self._early: list[tuple[float, ProviderEvent]] = []
-        self._kept: deque[LoggedEvent] = deque(maxlen=KEPT)
+        self._kept: deque[bytes] = deque(maxlen=KEPT)
 
-    def begin(self, sequence: int, earlier: tuple[LoggedEvent, ...] = ()) -> None:
+    @property
+    def first(self) -> int:
+        """Number of the oldest event that is remembered here; of the next one if there is none."""
+        return self._next - len(self._kept)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything since the beginning is remembered here."""
+        return self.first == self._began
+
+    def begin(self, sequence: int) -> None:
         """Go on counting after an earlier provider; what happened until now is numbered now.
 
         Args:
             sequence: Number of the next event.
-            earlier: The last events of those before.
         """
-        self._next = sequence
-        self._kept.extend(earlier)
+        self._began = self._next = sequence
         early, self._early = self._early, []
         for at, event in early:
             self._number(at, event)
@@ -64,15 +73,26 @@ class EventLog:
             data,
         )
         self._next += 1
-        self._kept.append(logged)
+        self._kept.append(msgspec.json.encode(logged))
         self._told(logged)
 
-    def after(self, sequence: int, limit: int) -> EventReply:
-        """Events with a higher number, at most so many (0 for as many as there may be)."""
-        most = min(limit, MOST) if limit else MOST
-        found = [event for event in self._kept if event.sequence > sequence][:most]
-        first = self._kept[0].sequence if self._kept else self._next
-        return EventReply(tuple(found), first, self._next - 1)
+    def after(self, sequence: int, limit: int) -> EventTexts:
+        """What is remembered here of the events with a higher number.
+
+        Args:
+            sequence: The number; 0 for the last ones.
+            limit: At most so many; 0 for as many as there may be.
+        """
+        most = bounded(limit)
+        begin = max(0, sequence + 1 - self.first) if sequence else max(0, len(self._kept) - most)
+        found = tuple(msgspec.Raw(text) for text in islice(self._kept, begin, begin + most))
+        first = max(self.first, min(sequence + 1, self._next))
+        return EventTexts(found, first, self._next - 1)
+
+
+def bounded(limit: int) -> int:
+    """How many events a reply may have at most, for a limit that somebody gave."""
+    return min(limit, MOST) if limit > 0 else MOST
 
 
 def _kind(event: type[ProviderEvent]) -> str:

@@ -124,7 +124,7 @@ class SendServices(msgspec.Struct, frozen=True):
 
 
 class SendEvents(msgspec.Struct, frozen=True):
-    """Answer a query with what happened after the event with a number, at most so many."""
+    """Answer a query with what happened after the event with a number, or last (0), at most so many."""
 
     reply: ReplyTo
     after: int

@@ -27,6 +27,7 @@ from context_bus.process import tree
 from context_bus.process.child import Child
 from context_bus.process.leftovers import end_leftovers
 from context_bus.store.address import address_of
+from context_bus.store.archive import Archive
 from context_bus.store.changes import (
     Change,
     EventHappened,
@@ -80,6 +81,8 @@ class Journal:
         self._keep, self._show = keep, show
         self._lock: Lock | None = None
         self._recorder: Recorder | None = None
+        #: What was recorded, to be read again; None before the beginning.
+        self.archive: Archive | None = None
         self._run, self._has_card = 0, False
         #: Whether nothing can be recorded for the moment.
         self.is_troubled = False
@@ -104,6 +107,7 @@ class Journal:
         listeners = Listeners(trouble=self._troubled, recovered=self._recovered)
         self._recorder = Recorder(address, run, listeners)
         self._recorder.start()
+        self.archive = Archive(address, self._recorder.flushed)
 
     async def usable(self) -> None:
         """Wait until the store is open; nothing is changed that a refused provider must leave as it is.

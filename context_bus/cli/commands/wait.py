@@ -86,13 +86,13 @@ def _wait(
 ) -> dict[str, str]:
     """Listen first, then ask, then follow what happens; nothing is asked again without a reason."""
     from context_bus.cli.asking import choose_tasks, choose_transaction, open_conversation, services
-    from context_bus.cli.happenings import live, past
+    from context_bus.cli.happenings import NEVER, live, past
     from context_bus.context.commands import EVENT_TOPIC
     from context_bus.errors import CommandTimeout
 
     deadline = time.monotonic() + timeout
     with open_conversation(endpoints, EVENT_TOPIC) as conversation:
-        seen = past(conversation, 0, 1).last
+        seen = past(conversation, NEVER).last
         one = choose_transaction(services(conversation), transaction)
         found = {task.service_id: task for task in choose_tasks(one.tasks, names)}
         phases = {name: task.phase for name, task in found.items()}
