@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from context_bus._version import VERSION
 from context_bus.config.load import read_context
@@ -98,7 +99,7 @@ class Acting:
         self._engine, self._voice, self._spawner = hands.engine, hands.voice, hands.spawner
         self._journal, self._logs = hands.journal, hands.logs
         archive = hands.journal.archive if hands.journal is not None else None
-        self._past = Past(hands.log, archive, hands.voice)
+        self._past = Past(hands.log, archive, partial(hands.voice.reply, "reply_events"))
         self._forwarder, self._calls = hands.forwarder, calls
         #: What waits until it is safe that it is done, in order.
         self._waiting: deque[Callable[[], None]] = deque()

@@ -5,6 +5,7 @@ Nobody waits for the store but who asks for what only the store has; without it 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from context_bus.context.errands import Errands
 from context_bus.context.eventlog import EventLog, bounded
 from context_bus.context.events import ReplyTo
 from context_bus.context.instructions import SendEvents
-from context_bus.context.speaking import Voice
 from context_bus.errors import StoreError
 from context_bus.store.archive import Archive
 from context_bus.store.remembered import EVENTS_OF_RUN, EventRow
@@ -37,11 +37,13 @@ class Past:
     Args:
         log: What is in memory.
         archive: Where older events are; None for nowhere.
-        voice: Says the answers.
+        say: Says an answer to who asked.
     """
 
-    def __init__(self, log: EventLog, archive: Archive | None, voice: Voice) -> None:
-        self._log, self._archive, self._voice = log, archive, voice
+    def __init__(
+        self, log: EventLog, archive: Archive | None, say: Callable[[ReplyTo, EventTexts], None]
+    ) -> None:
+        self._log, self._archive, self._say = log, archive, say
         self._errands = Errands()
         #: What is being looked up; who waits for long asks again.
         self._asked: set[ReplyTo] = set()
@@ -49,7 +51,7 @@ class Past:
     def answer(self, order: SendEvents) -> None:
         """Answer at once if memory is enough, else as soon as the store has been asked."""
         if self._archive is None or self._is_remembered(order.after):
-            self._say(order, self._log.after(order.after, order.limit))
+            self._say(order.reply, self._log.after(order.after, order.limit))
         elif order.reply not in self._asked:
             self._asked.add(order.reply)
             self._errands.start(self._look_up(order, self._archive))
@@ -73,14 +75,11 @@ class Past:
         try:
             older = await archive.look(read, whole=not self._log.is_whole)
         except StoreError as error:
-            self._say(order, msgspec.structs.replace(own, trouble=str(error)))
+            self._say(order.reply, msgspec.structs.replace(own, trouble=str(error)))
         else:
-            self._say(order, _joined(older or Older(), own, order))
+            self._say(order.reply, _joined(older or Older(), own, order))
         finally:
             self._asked.discard(order.reply)
-
-    def _say(self, order: SendEvents, told: EventTexts) -> None:
-        self._voice.reply("reply_events", order.reply, told)
 
 
 def _read(after: int, before: int, limit: int, reader: Reader) -> Older:

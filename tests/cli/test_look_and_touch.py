@@ -305,6 +305,49 @@ def test_gap_is_asked_for_and_what_is_gone_is_counted(
     assert lost == [3]
 
 
+def test_last_events_of_a_provider_before_are_asked_for(
+    listening: Conversation, provider: ScriptedProvider
+) -> None:
+    """The next one has them, in as many replies as it takes; why some are missing is told."""
+    first, second = EVENTS_OF_RUN, 2 * EVENTS_OF_RUN
+    replies = [
+        events(first + 6, second + 1, event(first + 6), event(first + 7)),
+        events(second + 1, second + 2, event(second + 1), event(second + 2)),
+        ("reply_events", {"events": [], "first": 1, "last": 1, "trouble": "it hangs"}),
+    ]
+    provider.script = lambda message: [replies.pop(0)]
+    troubles: list[str] = []
+    with listening as conversation:
+        followed = happenings.live(
+            conversation, first + 5, time.monotonic() + 10, pytest.fail, troubles.append
+        )
+        provider.tell(event(second + 1))
+        numbers = [next(followed).sequence for _ in range(4)]
+        provider.tell(event(second + EVENTS_OF_RUN + 1))
+        numbers.append(next(followed).sequence)
+    assert numbers == [first + 6, first + 7, second + 1, second + 2, second + EVENTS_OF_RUN + 1]
+    assert troubles == ["it hangs"]
+
+
+def test_all_that_is_kept_is_told_page_by_page(call: Call, provider: ScriptedProvider) -> None:
+    """A first number that was not asked for is no loss; what the store does not tell is said on stderr."""
+    first, second = EVENTS_OF_RUN, 2 * EVENTS_OF_RUN
+    replies = [
+        events(first + 1, second + 1, event(first + 1), event(first + 2)),
+        ("reply_events", {"events": [event(second + 1)], "first": 1, "last": second + 1, "trouble": "why"}),
+    ]
+    provider.script = lambda message: [replies.pop(0)]
+    ended = call("events", "--after", "1", "--json")
+    assert [json.loads(line)["sequence"] for line in ended.out.splitlines()] == [
+        first + 1,
+        first + 2,
+        second + 1,
+    ]
+    assert ended.err == "... earlier events cannot be told: why\n"
+    asked = [message["content"]["configuration"]["after"] for _, message in provider.heard[-2:]]
+    assert asked == [1, first + 2]
+
+
 def test_question_that_goes_nowhere_is_asked_again(
     listening: Conversation, provider: ScriptedProvider
 ) -> None:

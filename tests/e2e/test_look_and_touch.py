@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from context_bus.bus.subscriber import Subscriber
 from context_bus.store.remembered import EVENTS_OF_RUN
 from context_bus.testing.wait import wait_until
 from tests.e2e.project import Project
@@ -168,7 +169,7 @@ def test_events_are_numbered_and_followed(shell: Shell) -> None:
 
 
 def test_events_are_followed_over_the_death_of_a_provider(project: Project) -> None:
-    """What the next one did while nobody could hear it is asked for: every number of it, each once."""
+    """What two providers did while nobody could hear them is asked for: every number, each once."""
     provider = Supervised(write(project, SERVICES), secrets.token_hex(8))
     shell, numbers = provider.shell, list[int]()
     command = [sys.executable, "-m", "context_bus", "events", "-f", "--json", "-c", str(shell.file)]
@@ -185,6 +186,7 @@ def test_events_are_followed_over_the_death_of_a_provider(project: Project) -> N
             reader.start()
             wait_until(lambda: numbers, 20, lambda: "an event")
             follower.send_signal(signal.SIGSTOP)
+            assert shell("restart", "talk").returncode == 0
             provider.kill()
             provider.start()
             shell.until("talk", "started")
@@ -198,11 +200,45 @@ def test_events_are_followed_over_the_death_of_a_provider(project: Project) -> N
             assert follower.wait(10) == 130
             reader.join()
             assert follower.stderr.read().strip() == ""
+        kept = numbered(shell, numbers[0] - 1)
     finally:
         provider.clean_up()
-    after = [number for number in numbers if number > 2 * EVENTS_OF_RUN]
-    assert after == list(range(2 * EVENTS_OF_RUN + 1, after[-1] + 1))
-    assert numbers == sorted(set(numbers))
+    # The follower ended with the last event that it had printed, the provider went on.
+    assert numbers == kept[: len(numbers)]
+    before = [number for number in numbers if number < 2 * EVENTS_OF_RUN]
+    for run in (before, numbers[len(before) :]):
+        assert run == list(range(run[0], run[0] + len(run)))
+
+
+def numbered(shell: Shell, after: int) -> list[int]:
+    """The numbers of all events after one."""
+    ended = shell("events", "--json", "--after", str(after))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return [json.loads(line)["sequence"] for line in ended.stdout.splitlines()]
+
+
+def test_wait_goes_on_over_the_death_of_a_provider(project: Project) -> None:
+    """What is waited for comes about under the next one."""
+    provider = Supervised(write(project, SERVICES), secrets.token_hex(8))
+    shell = provider.shell
+    command = [sys.executable, "-m", "context_bus", "wait", "talk", "--for", "stopped", "-c", str(shell.file)]
+    try:
+        provider.start("--start=T1")
+        shell.until("talk", "started")
+        with (
+            Subscriber(project.listen_on) as questions,
+            subprocess.Popen([*command, "--timeout=60"], stdout=subprocess.PIPE, text=True) as waiting,
+        ):
+            # The last thing that it asks before it follows what happens.
+            questions.subscribe("state")
+            wait_until(lambda: b'"services"' in (questions.receive(1.0) or ("", b""))[1], 20, "a question")
+            provider.kill()
+            provider.start()
+            shell.until("talk", "started")
+            assert shell("stop", "talk").returncode == 0
+            assert waiting.wait(60) == 0
+    finally:
+        provider.clean_up()
 
 
 def test_only_provider_here_need_not_be_named(shell: Shell) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from context_bus.store.remembered import EVENTS_OF_RUN
 from context_bus.testing.wait import wait_until
 from tests.e2e import procs
 from tests.e2e.others import as_nobody, open_directory
@@ -34,6 +36,15 @@ def server() -> Iterator[cluster.Cluster]:
         pytest.skip(f"no PostgreSQL server is installed: nothing in {cluster.BINARIES} or on the PATH")
     with cluster.cluster() as running:
         yield running
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def options(request: pytest.FixtureRequest) -> list[str]:
+    """How a user chooses a database; not at all for SQLite."""
+    if request.param == "sqlite":
+        return []
+    chosen: cluster.Cluster = request.getfixturevalue("server")
+    return [f"--store={chosen.url}"]
 
 
 @pytest.fixture
@@ -83,6 +94,29 @@ def test_postgresql_brings_back_what_was_wanted(provider: Supervised, server: cl
     provider.start(store, "--fresh")
     wait_until(lambda: provider.shell("ps").returncode == 0, 20, "a provider")
     assert provider.shell.services() == {}
+
+
+def test_next_provider_tells_what_the_one_before_did(provider: Supervised, options: list[str]) -> None:
+    """Every event of the killed one, none twice, then those of the next one; from the middle as well."""
+    provider.start("--start=T1", *options)
+    provider.shell.until("a", "started")
+    assert provider.shell("restart", "b").returncode == 0
+    before = told(provider)
+    provider.kill()
+    provider.start(*options)
+    provider.shell.until("a", "started")
+    after = told(provider)
+    assert after[: len(before)] == before
+    assert int(str(after[len(before)]["sequence"])) == 2 * EVENTS_OF_RUN + 1
+    middle = len(before) // 2
+    assert told(provider, int(str(before[middle]["sequence"])))[:middle] == after[middle + 1 : 2 * middle + 1]
+
+
+def told(provider: Supervised, after: int = 1) -> list[dict[str, object]]:
+    """All events after a number."""
+    ended = provider.shell("events", "--json", "--after", str(after))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return [json.loads(line) for line in ended.stdout.splitlines()]
 
 
 def test_postgresql_lets_one_provider_in(
