@@ -17,7 +17,7 @@ from context_bus.config.model import ContextConf
 from context_bus.context.engine import Engine
 from context_bus.context.errands import Errands
 from context_bus.context.eventlog import EventLog
-from context_bus.context.events import DeadlineReached, Event, FileRead
+from context_bus.context.events import Event, FileRead
 from context_bus.context.forecast import refuse_faults
 from context_bus.context.forwarding import ForwarderKeeper
 from context_bus.context.instances import base_of
@@ -50,6 +50,7 @@ from context_bus.context.spawner import Spawner
 from context_bus.context.speaking import Voice
 from context_bus.context.states import RUNNING
 from context_bus.context.table import Table
+from context_bus.context.timers import Timers
 from context_bus.context.trace import FileReloaded, ProviderEvent, ServiceChanged
 from context_bus.errors import ConfigurationError
 
@@ -104,6 +105,7 @@ class Acting:
         #: What waits until it is safe that it is done, in order.
         self._waiting: deque[Callable[[], None]] = deque()
         self._errands = Errands()
+        self._timers = Timers(calls.post)
         self._began = time.time()
 
     def carry_out(self, instruction: Instruction) -> None:
@@ -116,9 +118,8 @@ class Acting:
             case Forget(key):
                 if self._journal is not None:
                     self._journal.forget(key)
-            case SetTimer(key, number, timer, at):
-                loop = asyncio.get_running_loop()
-                loop.call_at(at, self._calls.post, DeadlineReached(key, number, timer))
+            case SetTimer():
+                self._timers.set(instruction)
             case SpawnChild() | TellService() | EndChild() | ProbeReadiness() | WatchLife():
                 self._when_safe(lambda: self._act(instruction))
             case ReadFile():
