@@ -16,6 +16,8 @@ from tests.benchmarks.supervise_trial import PATIENCE, Trial, TrialError, sleepe
 
 #: Restarts by a raw client between two looks at the clock.
 BATCH = 20
+#: Restarts before the first look, as a part of those between the two looks.
+WARM_UP = 0.2
 #: The usual limit of descriptors, and more programs than fit below it with five for each.
 USUAL_LIMIT, TOO_MANY = 1024, 240
 
@@ -90,12 +92,10 @@ def leaks(kind: type[System], scale: Scale) -> Iterator[Finding]:
     with sleeping(kind, 2) as life:
         time.sleep(SETTLED)
         try:
-            life.raw.ask("restart", count=BATCH)  # what is loaded late is loaded now
+            # What is loaded late is loaded then, and what has a bound has reached it.
+            _restart(life, kind, scale.restarts * WARM_UP, scale.restart_time * WARM_UP)
             before = looks.cost(life.daemons())
-            done, end = 0, time.monotonic() + scale.restart_time
-            while done < scale.restarts and time.monotonic() < end:
-                life.raw.ask("restart", count=BATCH if kind.tick < 1 else 1)
-                done += BATCH if kind.tick < 1 else 1
+            done = _restart(life, kind, scale.restarts, scale.restart_time)
         except (TrialError, RawError) as error:
             yield Finding("restarts", word=str(error)[:60])
             return
@@ -108,6 +108,16 @@ def leaks(kind: type[System], scale: Scale) -> Iterator[Finding]:
     )
     yield Finding("RSS more, MB", (after.rss - before.rss,), digits=1, is_compared=False)
     yield Finding("zombies", (float(dead),), digits=0, is_compared=False)
+
+
+def _restart(life: Trial, kind: type[System], count: float, seconds: float) -> int:
+    """Restart a program so often, for so long at most, but once in any case; returns how often it was."""
+    done, end = 0, time.monotonic() + seconds
+    while not done or (done < count and time.monotonic() < end):
+        step = BATCH if kind.tick < 1 else 1
+        life.raw.ask("restart", count=step)
+        done += step
+    return done
 
 
 def thousand(kind: type[System], scale: Scale) -> Iterator[Finding]:
