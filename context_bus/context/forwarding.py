@@ -17,9 +17,11 @@ from context_bus.context.adopting import Note
 from context_bus.context.forward import forward
 from context_bus.context.trace import ForwarderChanged, ForwarderState
 from context_bus.errors import ContextBusError, EndpointError, NotConnected
+from context_bus.process.asked import Wish
 from context_bus.process.child import Child
 from context_bus.process.ending import Ending, end
-from context_bus.process.spawn import spawn
+from context_bus.process.freight import pack
+from context_bus.process.spawn import begin
 
 _log = logging.getLogger(__name__)
 
@@ -128,7 +130,10 @@ class ForwarderKeeper:
     async def _spawn(self, settle: float) -> None:
         conf = self._conf
         arguments = (conf.front_bind, conf.backend_bind, self._insecure, settle, self._policy)
-        child = await asyncio.to_thread(spawn, "forwarder", forward, *arguments, note=_NOTE)
+        # Without a thread: a pool that gets none keeps the order, for when nobody wants it any more.
+        child = await asyncio.wrap_future(
+            begin(Wish("forwarder", freight=pack(forward, arguments), note=_NOTE))
+        )
         self._attend(child)
         try:
             answer = await _first_word(child)

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 
 from context_bus.errors import ProcessError
 from context_bus.process import spawn, tree
+from context_bus.process.asked import Wish
 from context_bus.process.child import Child
+from context_bus.process.freight import pack
 from context_bus.process.orders import (
     Attach,
     Finish,
@@ -274,7 +276,9 @@ class Outputs:
         """Start a writer and hand it all pipes; returns whether there is one."""
         try:
             # One that is kept goes on until its children have ended; it must learn that nobody sends more.
-            child = await asyncio.to_thread(spawn.spawn, "output", run_writer, is_bequeathed=False)
+            # Without a thread: a pool that gets none keeps the order, for when nobody wants it any more.
+            wish = Wish("output", freight=pack(run_writer, ()), is_bequeathed=False)
+            child = await asyncio.wrap_future(spawn.begin(wish))
         except (ProcessError, RuntimeError) as error:  # the second: no thread can be started
             _log.error("no writer of outputs: reason=%s", error)
             return False

@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from context_bus.errors import ProcessError
+from context_bus.process import spawn
 from context_bus.process.orders import Attach, Ended, Finish, Recovered, Sink, SinkKind, Trouble, Wire
 from context_bus.process.output import Outputs, Pipes
 from context_bus.process.writer import ORPHANED_FOR, PARTIAL_SHOWN_AFTER, run_writer
@@ -313,6 +315,28 @@ def test_writer_that_is_killed_costs_no_child_its_life_or_its_lines(tmp_path: Pa
 
     asyncio.run(main())
     assert path.read_bytes() == b"line 0\nline 1\nline 2\n"
+
+
+def test_a_writer_needs_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where none can be started, one that was ordered in vain would come when nobody waits for it."""
+    spawn.warm_up()
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> None:
+        async with outputs() as (them, _):
+            with monkeypatch.context() as patched:
+                patched.setattr(threading.Thread, "start", refuse)
+                sink = log(tmp_path / "x.log")
+                pipes = them.open("x", stdout=sink, stderr=sink)
+                child = start_program(pipes, "echo", "a line")
+                child.wait()
+                while not (tmp_path / "x.log").exists():
+                    await asyncio.sleep(0)
+            await until(lambda: (tmp_path / "x.log").read_text() == "a line\n")
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
 
 def test_writer_killed_at_the_end_is_replaced_to_write_the_rest(tmp_path: Path) -> None:
