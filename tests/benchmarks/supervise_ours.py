@@ -188,6 +188,8 @@ class Client:
 
     def _ask(self, topic: str, action: str, service_id: str, configuration: object) -> Any:
         """Send one request and return the content of the answer that ends it."""
+        import msgspec
+
         from context_bus.kernel.message import Header
 
         self._dialogue.renew()
@@ -195,9 +197,9 @@ class Client:
         self._dialogue.ask(topic, {"configuration": configuration}, header)
         for _, told, content in self._dialogue.answers(time.monotonic() + PATIENCE):
             if told.action in {"rejected", "failed"}:
-                raise RuntimeError(f"{told.action}: {json.loads(bytes(content))['reason']}")
+                raise RuntimeError(f"{told.action}: {msgspec.json.decode(content)['reason']}")
             if told.action == "done" or told.action.startswith("reply_"):
-                return json.loads(bytes(content))
+                return msgspec.json.decode(content)
         raise TimeoutError("no answer")
 
     def _running(self, service_id: str = "") -> set[str]:
