@@ -105,13 +105,6 @@ def subscriber_socket(
         hwm: Messages to queue here before the forwarder has to.
         conflate: Keep the newest message only; one topic per socket then, since it is one for all topics.
     """
-    sock = _subscriber(context, hwm)
-    if conflate:
-        sock.set(zmq.CONFLATE, 1)
-    return _connected(sock, endpoint)
-
-
-def _subscriber(context: zmq.Context[zmq.Socket[bytes]], hwm: int) -> zmq.Socket[bytes]:
     sock = context.socket(zmq.SUB)
     sock.linger = 0
     sock.rcvhwm = hwm
@@ -119,7 +112,9 @@ def _subscriber(context: zmq.Context[zmq.Socket[bytes]], hwm: int) -> zmq.Socket
     sock.reconnect_ivl = SUBSCRIBER_RECONNECT_MS
     sock.reconnect_ivl_max = SUBSCRIBER_RECONNECT_MAX_MS
     sock.handshake_ivl = HANDSHAKE_MS
-    return sock
+    if conflate:
+        sock.set(zmq.CONFLATE, 1)
+    return _connected(sock, endpoint)
 
 
 def forwarder_sockets(

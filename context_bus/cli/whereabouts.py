@@ -159,21 +159,19 @@ def _file_of(home: Path, card: Path) -> Path:
 
 def _read_card(file: Path) -> Endpoints | None:
     """What a card says, if the provider on it lives."""
-    import msgspec
+    from context_bus.context.card import read_card
 
-    from context_bus.context.card import Card
-
-    try:
-        card = msgspec.json.decode(file.read_bytes(), type=Card)
-        # The file may have been edited since; a provider that lives is where it was.
-        if _start_of(card.pid) != card.ticks:
-            return None
-    except (OSError, msgspec.DecodeError):
+    card = read_card(file)
+    # The file may have been edited since; a provider that lives is where it was.
+    if card is None or _start_of(card.pid) != card.ticks:
         return None
     return Endpoints(card.listen_on, card.publish_to, card.socket)
 
 
-def _start_of(pid: int) -> int:
-    """Start of a process in clock ticks since boot."""
-    text = Path(f"/proc/{pid}/stat").read_bytes()
+def _start_of(pid: int) -> int | None:
+    """Start of a process in clock ticks since boot; None if there is none."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
     return int(text[text.rindex(b")") + 2 :].split()[19])

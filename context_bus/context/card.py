@@ -54,10 +54,10 @@ def leave_card(place: Place, conf: ContextConf, ticks: int) -> None:
         os.replace(draft, file)
 
 
-def read_card(place: Place) -> Card | None:
+def read_card(file: Path) -> Card | None:
     """The card of the provider that runs, or of the last one if it was killed; None if there is none."""
     try:
-        return msgspec.json.decode(card_file(place).read_bytes(), type=Card)
+        return msgspec.json.decode(file.read_bytes(), type=Card)
     except (OSError, msgspec.DecodeError):
         return None
 

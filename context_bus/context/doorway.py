@@ -69,15 +69,16 @@ class Doorway:
         except OSError as error:
             _log.warning("no socket for local clients: path=%s reason=%s", self._path, error)
 
-    def answer(self, topic: str, body: bytes) -> bool:
-        """Answer who waits on this topic; False if that is nobody here."""
-        guest = self._inboxes.get(topic)
-        if guest is None:
-            return False
+    def has(self, topic: str) -> bool:
+        """Whether somebody here waits for answers on this topic."""
+        return topic in self._inboxes
+
+    def answer(self, topic: str, body: bytes) -> None:
+        """Answer who waits on this topic."""
+        guest = self._inboxes[topic]
         guest.write(enclose(join_frame(topic, body)))
         if guest.transport.get_write_buffer_size() > UNREAD:
             guest.transport.abort()
-        return True
 
     async def close(self) -> None:
         """Let nobody in any more; what has been answered is still sent."""

@@ -9,7 +9,7 @@ import asyncio
 
 from context_bus.config.model import ContextConf
 from context_bus.context.adopting import Adoption, sort_out
-from context_bus.context.card import read_card
+from context_bus.context.card import card_file, read_card
 from context_bus.context.eventlog import EventLog
 from context_bus.context.events import Found, Resumed
 from context_bus.context.instances import base_of
@@ -102,7 +102,7 @@ class Heritage:
 
 
 def _refuse_to_move(keep: Keep, conf: ContextConf) -> None:
-    card = read_card(keep.place)
+    card = read_card(card_file(keep.place))
     if card is None or (card.publish_to, card.listen_on) == (conf.backend_endpoint, conf.front_end_endpoint):
         return
     raise EndpointError(

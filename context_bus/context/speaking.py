@@ -159,8 +159,9 @@ class Voice:
 
     def _deliver(self, topic: str, message: Message[object]) -> None:
         """Send to an inbox, in order, once it is known that somebody listens there."""
-        message.header.sender = self._bus.publisher.sender
-        if self._doorway.answer(topic, msgspec.json.encode(message)):
+        if self._doorway.has(topic):
+            message.header.sender = self._bus.publisher.sender
+            self._doorway.answer(topic, msgspec.json.encode(message))
             return
         waiting = self._inboxes.get(topic)
         if waiting is not None:

@@ -95,9 +95,8 @@ def has_children(pid: int) -> bool:
     """Whether a process, or any thread of it, has children; True if the kernel does not say."""
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
-                if file.read(1):
-                    return True
+            if _read(f"/proc/{pid}/task/{thread}/children"):
+                return True
     except OSError:
         return os.path.exists(f"/proc/{pid}")  # it has not ended, so this kernel does not tell
     return False

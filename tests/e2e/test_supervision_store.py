@@ -32,9 +32,7 @@ SERVICES = """
 @pytest.fixture(scope="module")
 def server() -> Iterator[cluster.Cluster]:
     """A PostgreSQL server."""
-    if cluster.binaries() is None:
-        pytest.skip(f"no PostgreSQL server is installed: nothing in {cluster.BINARIES} or on the PATH")
-    with cluster.cluster() as running:
+    with cluster.cluster_or_skip() as running:
         yield running
 
 

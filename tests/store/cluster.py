@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from context_bus.testing.wait import wait_until
 
 #: Where Debian and its children keep the programs of the server; elsewhere they may be on the path.
@@ -86,6 +88,15 @@ class Cluster:
 def _unprivileged() -> int | None:
     """Whom to run the server as, since it refuses to run as root; None as who we are."""
     return pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
+
+
+@contextmanager
+def cluster_or_skip() -> Iterator[Cluster]:
+    """The same for tests, which are skipped where no server is installed."""
+    if binaries() is None:
+        pytest.skip(f"no PostgreSQL server is installed: nothing in {BINARIES} or on the PATH")
+    with cluster() as running:
+        yield running
 
 
 @contextmanager
