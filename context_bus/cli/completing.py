@@ -14,7 +14,7 @@ import click
 from context_bus.errors import ContextBusError
 
 if TYPE_CHECKING:
-    from context_bus.cli.asking import Services
+    from context_bus.client.asking import Services
 
 #: Seconds that one who types waits at most for a provider to be found, and for its answer.
 TIMEOUT = 0.5
@@ -43,9 +43,9 @@ def transactions(ctx: click.Context, parameter: click.Parameter, incomplete: str
 
 
 def _beginning(incomplete: str, names: Callable[[Services], list[str]], ctx: click.Context) -> list[str]:
-    from context_bus.cli import asking
-    from context_bus.cli.conversation import Conversation
-    from context_bus.cli.whereabouts import endpoints_of
+    from context_bus.client import asking
+    from context_bus.client.conversation import Conversation
+    from context_bus.client.whereabouts import endpoints_of
 
     file, state = ctx.params.get("context_file"), ctx.params.get("state") or ""
     try:

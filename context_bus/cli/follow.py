@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from context_bus.cli import commander
-from context_bus.cli.conversation import Conversation
-from context_bus.cli.endpoints import Endpoints, port_below
-from context_bus.cli.joining import join_provider
 from context_bus.cli.outcome import print_outcome, show_progress, without_empty
 from context_bus.cli.output import say, say_json, say_table
+from context_bus.client import commander
+from context_bus.client.conversation import Conversation
+from context_bus.client.endpoints import Endpoints, port_below
+from context_bus.client.joining import join_provider
 from context_bus.config.model import ContextConf
 from context_bus.context.commands import Answer, AnswerKind
 from context_bus.context.request import Request, bodies, topic_of

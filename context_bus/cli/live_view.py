@@ -13,8 +13,8 @@ from datetime import datetime
 import click
 import msgspec
 
-from context_bus.cli.endpoints import DEFAULT_PUBLISH, port_below
 from context_bus.cli.output import STATE_COLOURS, colour_of
+from context_bus.client.endpoints import DEFAULT_PUBLISH, port_below
 from context_bus.config.model import DEFAULT_CONTEXT_ID, TaskServiceConf
 from context_bus.context.commands import AnswerKind
 from context_bus.context.states import State

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
+from context_bus.cli.outcome import print_outcome, show_progress
+from context_bus.client import asking
+from context_bus.client.ordering import Observer, send
+from context_bus.client.whereabouts import endpoints_of
+from context_bus.context.commands import Answer, AnswerKind
 
-from context_bus.cli import asking
-from context_bus.cli.dialogue import Dialogue
-from context_bus.cli.outcome import Outcome, print_outcome, show_progress
-from context_bus.cli.whereabouts import endpoints_of
-from context_bus.context.commands import CONTEXT_TOPIC, Answer, AnswerKind, ServiceAnswer
-from context_bus.errors import CommandTimeout
-from context_bus.kernel.message import Header
+
+def observer(*, as_json: bool) -> Observer:
+    """Prints progress for people."""
+
+    def observe(kind: AnswerKind, answer: Answer) -> None:
+        if kind is AnswerKind.PROGRESS and not as_json:
+            show_progress(answer)
+
+    return observe
 
 
 def order(
@@ -52,7 +57,9 @@ def order(
         configuration: dict[str, object] = (
             {"TaskService": [{"id": each} for each in chosen]} if chosen else {}
         )
-        outcome = send(conversation, action, name, context_id, configuration, timeout, as_json=as_json)
+        outcome = send(
+            conversation, action, name, context_id, configuration, timeout, observer(as_json=as_json)
+        )
     print_outcome(action, outcome, as_json=as_json)
 
 
@@ -65,42 +72,3 @@ def _chosen(action: str, transaction: asking.Transaction, names: Sequence[str]) 
         tasks = asking.choose_tasks(transaction.tasks, rest) if rest else ()
         return [*(task.service_id for task in tasks), *plain]
     return [task.service_id for task in asking.choose_tasks(transaction.tasks, names)] if names else []
-
-
-def send(
-    conversation: Dialogue,
-    action: str,
-    transaction: str,
-    context_id: str,
-    configuration: Mapping[str, object],
-    timeout: float,
-    *,
-    as_json: bool = False,
-) -> Outcome:
-    """Send a command and follow it to its end.
-
-    Returns:
-        What became of each service, and of a reload the plan.
-
-    Raises:
-        CommandTimeout: The outcome was not known in time.
-    """
-    header = Header(action, context_id, "context", transaction)
-    conversation.ask(CONTEXT_TOPIC, {"configuration": dict(configuration)}, header)
-    rows: dict[str, ServiceAnswer] = {}
-    for topic, told, content in conversation.answers(time.monotonic() + timeout):
-        if topic != conversation.inbox or told.action not in set(AnswerKind):
-            continue
-        kind, answer = AnswerKind(told.action), msgspec.json.decode(content, type=Answer)
-        rows |= {row.service_id: row for row in answer.services}
-        if kind is AnswerKind.PROGRESS and not as_json:
-            show_progress(answer)
-        if kind.is_final:
-            return Outcome(
-                kind, tuple(rows.values()), answer.reason, answer.transaction or transaction, answer.plan
-            )
-    if not rows:
-        raise CommandTimeout(f"the provider did not answer {action} within {timeout:g} s")
-    under_way = [f"{row.service_id} is {row.state or '?'}" for row in rows.values() if row.result != "done"]
-    what = ", ".join(under_way) or "no service is known to be under way"
-    raise CommandTimeout(f"{action} did not come to an end within {timeout:g} s: {what}")

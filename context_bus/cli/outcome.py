@@ -1,32 +1,13 @@
-"""What became of a command, and how that is printed. Knows answers; must not know how they came."""
+"""How it is printed what became of a command. Knows answers; must not know how they came."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from context_bus.cli.output import say, say_json, say_table, styled_state
-from context_bus.context.commands import Answer, AnswerKind, PlanRow, ServiceAnswer
+from context_bus.client.outcome import Outcome
+from context_bus.context.commands import Answer, AnswerKind, ServiceAnswer
 from context_bus.errors import CommandFailed, CommandRejected
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a command.
-
-    Args:
-        kind: ``done``, ``failed`` or ``rejected``.
-        services: What became of each service.
-        reason: Why a command was refused as a whole.
-        transaction: The transaction that was commanded.
-        plan: What a reload does, or would do.
-    """
-
-    kind: AnswerKind
-    services: tuple[ServiceAnswer, ...]
-    reason: str
-    transaction: str
-    plan: tuple[PlanRow, ...] = ()
 
 
 def show_progress(answer: Answer) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from context_bus.cli.endpoints import listen_option, resolve
+from context_bus.cli.endpoint_options import listen_option
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import json_option, rate_options
 from context_bus.cli.output import say_json
+from context_bus.client.endpoints import resolve
 
 if TYPE_CHECKING:
     from context_bus.cli.meter import Rate

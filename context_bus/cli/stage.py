@@ -18,9 +18,9 @@ from types import TracebackType
 from typing import Self
 
 from context_bus.bus.endpoint import free_endpoint, split_endpoint
-from context_bus.cli.conversation import Conversation
-from context_bus.cli.endpoints import Endpoints
-from context_bus.cli.joining import LISTEN_TIMEOUT
+from context_bus.client.conversation import Conversation
+from context_bus.client.endpoints import Endpoints
+from context_bus.client.joining import LISTEN_TIMEOUT
 from context_bus.config.locations import resolve_location
 from context_bus.config.model import ContextConf
 from context_bus.config.writers import write_xml

@@ -174,7 +174,7 @@ class Client:
     """
 
     def __init__(self, address: str) -> None:
-        from context_bus.cli.indoors import Indoors
+        from context_bus.client.indoors import Indoors
 
         self._dialogue = Indoors(address)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from context_bus.bus.node import Bus
-from context_bus.cli.conversation import Conversation
-from context_bus.cli.endpoints import Endpoints
+from context_bus.client.conversation import Conversation
+from context_bus.client.endpoints import Endpoints
 from context_bus.testing.bus import LocalBus
 from tests.cli.conftest import Call
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from click.shell_completion import ShellComplete
 
-from context_bus.cli import asking, happenings
 from context_bus.cli.commands.ps import span
-from context_bus.cli.conversation import Conversation
-from context_bus.cli.endpoints import Endpoints
 from context_bus.cli.main import context_bus
+from context_bus.client import asking, happenings
+from context_bus.client.conversation import Conversation
+from context_bus.client.endpoints import Endpoints
 from context_bus.store.remembered import EVENTS_OF_RUN
 from context_bus.testing.bus import LocalBus
 from tests.cli.conftest import Call

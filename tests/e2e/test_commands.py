@@ -21,11 +21,11 @@ import click
 import pytest
 
 from context_bus.bus.node import Bus
-from context_bus.cli.conversation import Conversation
-from context_bus.cli.endpoints import Endpoints
 from context_bus.cli.lazy import LazyGroup, load
 from context_bus.cli.main import COMMANDS, PACKAGE, context_bus
 from context_bus.cli.stage import is_taken
+from context_bus.client.conversation import Conversation
+from context_bus.client.endpoints import Endpoints
 from tests.e2e.blackbox import Provider
 from tests.e2e.project import ROOT, Project, Service, free_ports, run_tool
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from context_bus.cli.endpoints import listen_option, resolve
+from context_bus.cli.endpoint_options import listen_option
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import Seconds, json_option
 from context_bus.cli.output import colour_of, remark, say
+from context_bus.client.endpoints import resolve
 from context_bus.errors import RequestTimeout
 
 if TYPE_CHECKING:

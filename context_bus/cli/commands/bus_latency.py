@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from context_bus.cli.endpoints import both_options, resolve
+from context_bus.cli.endpoint_options import both_options
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import Seconds, json_option
 from context_bus.cli.output import say, say_json, say_table
+from context_bus.client.endpoints import resolve
 from context_bus.errors import RequestTimeout
 
 if TYPE_CHECKING:
-    from context_bus.cli.conversation import Conversation
+    from context_bus.client.conversation import Conversation
 
 #: Messages sent before those that are measured, until caches and buffers are warm.
 WARM_UP = 20
@@ -64,7 +65,7 @@ def command(
 
     A message goes publisher, forwarder, subscriber; both ends are in this process, on one clock.
     """
-    from context_bus.cli.conversation import Conversation
+    from context_bus.client.conversation import Conversation
 
     with Conversation(resolve(listen, publish, context_file)) as conversation:
         conversation.open()

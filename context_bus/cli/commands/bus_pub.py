@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from context_bus.cli.endpoints import both_options, resolve
+from context_bus.cli.endpoint_options import both_options
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import Seconds, header_options, json_option
 from context_bus.cli.output import say, say_json
+from context_bus.client.endpoints import resolve
 
 if TYPE_CHECKING:
     from context_bus.kernel.message import Header
@@ -60,8 +61,8 @@ def command(
     JSON is the content; an object with header and content is a whole message, - reads standard input.
     {count} and {time} in it are filled in for each message. Returns when the bus has taken it.
     """
-    from context_bus.cli.conversation import Conversation
     from context_bus.cli.payload import Payload
+    from context_bus.client.conversation import Conversation
 
     payload = Payload(message)
     payload.check()

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from context_bus.cli.endpoints import both_options, resolve
+from context_bus.cli.endpoint_options import both_options
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import Seconds, header_options, json_option
 from context_bus.cli.output import remark, say, say_json
+from context_bus.client.endpoints import resolve
 from context_bus.errors import NobodyListens, RequestFailed, RequestTimeout
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ def command(
     Exits with 3 when nobody listens to TOPIC, when no reply comes in time, or when the other side failed.
     With --replies it prints what came, and fails only if nothing did.
     """
-    from context_bus.cli.conversation import Conversation, decode
     from context_bus.cli.payload import Payload
+    from context_bus.client.conversation import Conversation, decode
 
     payload = Payload(message)
     payload.check()

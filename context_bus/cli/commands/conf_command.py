@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from context_bus.cli.endpoints import DEFAULT_PUBLISH, Endpoints, port_below
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import EndpointUrl, FileInProject, Seconds, json_option
+from context_bus.client.endpoints import DEFAULT_PUBLISH, Endpoints, port_below
 
 if TYPE_CHECKING:
     from context_bus.config.model import ContextConf

@@ -19,8 +19,8 @@ from context_bus.cli.output import say
 from context_bus.errors import ConfigurationError, ContextError, Fault
 
 if TYPE_CHECKING:
-    from context_bus.cli.conversation import Conversation
     from context_bus.cli.stage import Stage
+    from context_bus.client.conversation import Conversation
     from context_bus.config.model import ContextConf
 
 #: Files of the checkout that are shown.
@@ -83,8 +83,8 @@ def _morning(home: Path, directory: Path) -> None:
 @contextmanager
 def _open(conf: ContextConf, file: Path) -> Iterator[tuple[Stage, Conversation]]:
     """A provider, and a listener to the reports of its services that misses none."""
-    from context_bus.cli.conversation import Conversation
     from context_bus.cli.stage import Stage
+    from context_bus.client.conversation import Conversation
 
     with Stage(conf, file) as stage, Conversation(stage.endpoints, ("control",)) as watch:
         watch.open()
@@ -117,8 +117,8 @@ def _faster(conf: ContextConf) -> ContextConf:
 
 def _conf_command(conf: ContextConf, file: Path, action: str, transaction: str) -> None:
     """Do what ``conf_command.py`` does, by the code that it runs."""
-    from context_bus.cli.endpoints import Endpoints
     from context_bus.cli.follow import carry_out
+    from context_bus.client.endpoints import Endpoints
     from context_bus.context.request import Request
 
     name = "state" if action == "request" else "context"

@@ -12,7 +12,8 @@ import click
 from context_bus.cli.completing import service_ids
 from context_bus.cli.lazy import examples
 from context_bus.cli.output import remark, say, say_json, styled_state
-from context_bus.cli.whereabouts import endpoints_of, provider_options
+from context_bus.cli.provider_options import provider_options
+from context_bus.client.whereabouts import endpoints_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -62,8 +63,8 @@ def command(
     What was missed while a provider was replaced is asked for; what nobody has any more is counted in a line
     like '... 12 events lost' on standard error.
     """
-    from context_bus.cli.asking import is_meant, open_conversation
-    from context_bus.cli.happenings import NEVER, all_past, live, past
+    from context_bus.client.asking import is_meant, open_conversation
+    from context_bus.client.happenings import NEVER, all_past, live, past
     from context_bus.context.commands import EVENT_TOPIC
 
     def is_wanted(event: LoggedEvent) -> bool:
@@ -99,7 +100,7 @@ def _tell_past(
     show: Callable[[LoggedEvent], object],
 ) -> int:
     """Show what is wanted of the past, the last so many of it; returns the number of the last event."""
-    from context_bus.cli.happenings import lost_between
+    from context_bus.client.happenings import lost_between
 
     chosen: deque[LoggedEvent] = deque(maxlen=most)
     seen = known

@@ -8,7 +8,8 @@ import click
 
 from context_bus.cli.lazy import examples
 from context_bus.cli.output import colour_of, say_json
-from context_bus.cli.whereabouts import endpoints_of, provider_options, service_arguments, transaction_option
+from context_bus.cli.provider_options import provider_options, service_arguments, transaction_option
+from context_bus.client.whereabouts import endpoints_of
 
 
 @click.command("logs", epilog=examples("{command} ts_100 -n 20 -c Conf/Context-EchoAction.xml"))
@@ -32,7 +33,7 @@ def command(
 
     Exits with 5 if the provider knows no such service or its files are on another machine.
     """
-    from context_bus.cli.asking import choose_tasks, choose_transaction, open_conversation, services
+    from context_bus.client.asking import choose_tasks, choose_transaction, open_conversation, services
     from context_bus.errors import CommandRejected
 
     with open_conversation(endpoints_of(context_file, publish, listen, state)) as conversation:

@@ -10,10 +10,11 @@ import click
 
 from context_bus.cli.lazy import examples
 from context_bus.cli.output import remark, say_json, say_table
-from context_bus.cli.whereabouts import endpoints_of, provider_options, service_arguments, transaction_option
+from context_bus.cli.provider_options import provider_options, service_arguments, transaction_option
+from context_bus.client.whereabouts import endpoints_of
 
 if TYPE_CHECKING:
-    from context_bus.cli.asking import Services, Task
+    from context_bus.client.asking import Services, Task
 
 COLUMNS = ("service", "transaction", "state", "pid", "up", "starts", "note")
 
@@ -36,7 +37,7 @@ def command(
     SERVICE is an id (ts_100 means all its instances), or a pattern such as 'ts_*'. Exits with 3 if no
     provider is there, with 5 if it knows no such service.
     """
-    from context_bus.cli.asking import choose_tasks, choose_transaction, open_conversation, services
+    from context_bus.client.asking import choose_tasks, choose_transaction, open_conversation, services
 
     with open_conversation(endpoints_of(context_file, publish, listen, state)) as conversation:
         found = services(conversation)
@@ -55,7 +56,7 @@ def command(
 
 
 def _is_chosen(task: Task, names: tuple[str, ...]) -> bool:
-    from context_bus.cli.asking import is_meant
+    from context_bus.client.asking import is_meant
 
     return not names or any(is_meant(task.service_id, name) for name in names)
 

@@ -10,10 +10,11 @@ import click
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import Seconds
 from context_bus.cli.output import say, say_json, say_table
-from context_bus.cli.whereabouts import TIMEOUT, endpoints_of, provider_options
+from context_bus.cli.provider_options import TIMEOUT, provider_options
+from context_bus.client.whereabouts import endpoints_of
 
 if TYPE_CHECKING:
-    from context_bus.cli.outcome import Outcome
+    from context_bus.client.outcome import Outcome
 
 
 @click.command("reload", epilog=examples("{command} --dry_run -c Conf/Context-EchoAction.xml"))
@@ -40,14 +41,15 @@ def command(
     Services that are new start, those that are gone stop, those that changed restart, and nobody else
     notices. A file with faults changes nothing. Exits with 5 if it cannot be applied.
     """
-    from context_bus.cli.asking import open_conversation
-    from context_bus.cli.ordering import send
+    from context_bus.cli.ordering import observer
     from context_bus.cli.outcome import check_outcome, print_outcome
+    from context_bus.client.asking import open_conversation
+    from context_bus.client.ordering import send
     from context_bus.context.commands import AnswerKind
 
     with open_conversation(endpoints_of(context_file, publish, listen, state)) as conversation:
         configuration = {"dry_run": dry_run}
-        outcome = send(conversation, "reload", "", "", configuration, timeout, as_json=as_json)
+        outcome = send(conversation, "reload", "", "", configuration, timeout, observer(as_json=as_json))
     if as_json:
         document = {
             "dry_run": dry_run,

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from context_bus.cli.lazy import examples
-from context_bus.cli.whereabouts import command_options, service_arguments
+from context_bus.cli.provider_options import command_options, service_arguments
 
 
 @click.command(

@@ -8,7 +8,8 @@ import click
 
 from context_bus.cli.completing import service_ids
 from context_bus.cli.lazy import examples
-from context_bus.cli.whereabouts import command_options, endpoints_of
+from context_bus.cli.provider_options import command_options
+from context_bus.client.whereabouts import endpoints_of
 
 
 @click.command("scale", epilog=examples("{command} ts_100=3 -c Conf/Context-EchoAction.xml"))
@@ -28,9 +29,10 @@ def command(
 
     Those that run already are left alone. Exits with 5 if the provider refuses or an instance fails.
     """
-    from context_bus.cli.asking import choose_transaction, open_conversation, services
-    from context_bus.cli.ordering import send
+    from context_bus.cli.ordering import observer
     from context_bus.cli.outcome import print_outcome
+    from context_bus.client.asking import choose_transaction, open_conversation, services
+    from context_bus.client.ordering import send
 
     name, sign, text = service.partition("=")
     if not sign or not name or not text.isdecimal():
@@ -42,5 +44,7 @@ def command(
         chosen = choose_transaction(found, transaction).name
         configuration = {"TaskService": [{"id": name}], "instances": int(text)}
         context_id = str(found.provider.get("context_id", ""))
-        outcome = send(conversation, "scale", chosen, context_id, configuration, timeout, as_json=as_json)
+        outcome = send(
+            conversation, "scale", chosen, context_id, configuration, timeout, observer(as_json=as_json)
+        )
     print_outcome("scale", outcome, as_json=as_json)

@@ -10,12 +10,13 @@ import click
 
 from context_bus.cli.lazy import examples
 from context_bus.cli.output import say, say_json, styled_state
-from context_bus.cli.whereabouts import command_options, endpoints_of, service_arguments
+from context_bus.cli.provider_options import command_options, service_arguments
+from context_bus.client.whereabouts import endpoints_of
 
 if TYPE_CHECKING:
-    from context_bus.cli.asking import Task
-    from context_bus.cli.dialogue import Dialogue
-    from context_bus.cli.endpoints import Endpoints
+    from context_bus.client.asking import Task
+    from context_bus.client.dialogue import Dialogue
+    from context_bus.client.endpoints import Endpoints
 
 #: States that meet a wish, by its word on the command line.
 MEETS = {
@@ -85,8 +86,8 @@ def _wait(
     endpoints: Endpoints, names: tuple[str, ...], wish: str, transaction: str, timeout: float
 ) -> dict[str, str]:
     """Listen first, then ask, then follow what happens; nothing is asked again without a reason."""
-    from context_bus.cli.asking import choose_tasks, choose_transaction, open_conversation, services
-    from context_bus.cli.happenings import NEVER, live, past
+    from context_bus.client.asking import choose_tasks, choose_transaction, open_conversation, services
+    from context_bus.client.happenings import NEVER, live, past
     from context_bus.context.commands import EVENT_TOPIC
     from context_bus.errors import CommandTimeout
 
@@ -117,7 +118,7 @@ def _is_met(phases: dict[str, str], wish: str) -> bool:
 
 
 def _asked_again(conversation: Dialogue, transaction: str) -> tuple[Task, ...]:
-    from context_bus.cli.asking import services
+    from context_bus.client.asking import services
 
     found = services(conversation)
     return next((each.tasks for each in found.transactions if each.name == transaction), ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from context_bus.cli.conversation import Conversation
+from context_bus.client.conversation import Conversation
 from context_bus.errors import NobodyListens, NotConnected
 
 #: Seconds a provider that is just starting may take to listen, once its forwarder answers.

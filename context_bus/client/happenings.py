@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from context_bus.cli import asking
-from context_bus.cli.dialogue import Dialogue
+from context_bus.client import asking
+from context_bus.client.dialogue import Dialogue
 from context_bus.context.commands import EVENT_TOPIC, EventReply, LoggedEvent
 from context_bus.errors import ContextBusError
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 
-from context_bus.cli.dialogue import Dialogue
+from context_bus.client.dialogue import Dialogue
 from context_bus.errors import NobodyListens
 from context_bus.kernel.framing import HEAD, enclose, length_of
 from context_bus.kernel.ids import new_token

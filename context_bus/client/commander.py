@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from context_bus.cli.conversation import Conversation, decode
-from context_bus.cli.outcome import Outcome
+from context_bus.client.conversation import Conversation, decode
+from context_bus.client.outcome import Outcome
 from context_bus.context.commands import STATE_TOPIC, Answer, AnswerKind, ServiceAnswer
 from context_bus.context.request import Request, bodies, topic_of
 from context_bus.errors import CommandRejected, CommandTimeout

@@ -14,8 +14,8 @@ import msgspec
 from context_bus.bus.publisher import Publisher
 from context_bus.bus.requests import new_inbox
 from context_bus.bus.subscriber import Subscriber
-from context_bus.cli.dialogue import Dialogue
-from context_bus.cli.endpoints import Endpoints
+from context_bus.client.dialogue import Dialogue
+from context_bus.client.endpoints import Endpoints
 from context_bus.errors import NobodyListens, NotConnected
 from context_bus.kernel.message import Message
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from context_bus.cli.dialogue import Arrival, Dialogue
-from context_bus.cli.endpoints import Endpoints
-from context_bus.cli.indoors import Indoors
+from context_bus.client.dialogue import Arrival, Dialogue
+from context_bus.client.endpoints import Endpoints
+from context_bus.client.indoors import Indoors
 from context_bus.context.commands import STATE_TOPIC, Answer, AnswerKind
 from context_bus.errors import CommandRejected, CommandTimeout
 from context_bus.kernel.message import Header
@@ -74,8 +74,8 @@ def open_conversation(endpoints: Endpoints, *topics: str) -> Dialogue:
     if endpoints.socket and not topics:
         with contextlib.suppress(OSError):
             return Indoors(endpoints.socket)
-    from context_bus.cli.conversation import Conversation
-    from context_bus.cli.joining import join_provider
+    from context_bus.client.conversation import Conversation
+    from context_bus.client.joining import join_provider
 
     conversation = Conversation(endpoints, topics)
     try:

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from context_bus.cli.endpoints import DEFAULT_LISTEN, DEFAULT_PUBLISH, Endpoints
-from context_bus.cli.whereabouts import endpoints_of
+from context_bus.client.endpoints import DEFAULT_LISTEN, DEFAULT_PUBLISH, Endpoints
+from context_bus.client.whereabouts import endpoints_of
 from context_bus.context.card import Card, card_file
 from context_bus.errors import ConfigurationError
 from context_bus.process import tree

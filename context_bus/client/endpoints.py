@@ -1,17 +1,9 @@
-"""Where a command finds its bus: flags, environment, context file, then the ports of the documents."""
+"""Where a program finds its bus: what was said, the context file, then the ports of the documents."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
-
-import click
-
-from context_bus.cli.options import EndpointUrl, FileInProject
-
-F = TypeVar("F", bound=Callable[..., object])
 
 #: Where the documents' contexts serve listeners and publishers.
 DEFAULT_LISTEN = "tcp://127.0.0.1:5556"
@@ -28,32 +20,6 @@ class Endpoints:
     listen: str
     publish: str
     socket: str = ""
-
-
-def listen_option(function: F) -> F:
-    """Add ``--listen`` and ``--context_file``."""
-    function = click.option(
-        "--context_file",
-        type=FileInProject(),
-        envvar="CONTEXT_BUS_CONTEXT_FILE",
-        help="Take the endpoints from this context file.",
-    )(function)
-    return click.option(
-        "--listen",
-        type=EndpointUrl(),
-        envvar="CONTEXT_BUS_LISTEN",
-        help=f"Endpoint to listen to, a context's FrontEndEndpoint.  [default: {DEFAULT_LISTEN}]",
-    )(function)
-
-
-def both_options(function: F) -> F:
-    """Add ``--publish``, ``--listen`` and ``--context_file``."""
-    return click.option(
-        "--publish",
-        type=EndpointUrl(),
-        envvar="CONTEXT_BUS_PUBLISH",
-        help=f"Endpoint to publish to, a context's BackendEndpoint.  [default: {DEFAULT_PUBLISH}]",
-    )(listen_option(function))
 
 
 def resolve(listen: str | None, publish: str | None, context_file: Path | None) -> Endpoints:

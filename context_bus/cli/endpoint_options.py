@@ -1,0 +1,39 @@
+"""Options that name the ends of a bus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+from context_bus.cli.options import EndpointUrl, FileInProject
+from context_bus.client.endpoints import DEFAULT_LISTEN, DEFAULT_PUBLISH
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def listen_option(function: F) -> F:
+    """Add ``--listen`` and ``--context_file``."""
+    function = click.option(
+        "--context_file",
+        type=FileInProject(),
+        envvar="CONTEXT_BUS_CONTEXT_FILE",
+        help="Take the endpoints from this context file.",
+    )(function)
+    return click.option(
+        "--listen",
+        type=EndpointUrl(),
+        envvar="CONTEXT_BUS_LISTEN",
+        help=f"Endpoint to listen to, a context's FrontEndEndpoint.  [default: {DEFAULT_LISTEN}]",
+    )(function)
+
+
+def both_options(function: F) -> F:
+    """Add ``--publish``, ``--listen`` and ``--context_file``."""
+    return click.option(
+        "--publish",
+        type=EndpointUrl(),
+        envvar="CONTEXT_BUS_PUBLISH",
+        help=f"Endpoint to publish to, a context's BackendEndpoint.  [default: {DEFAULT_PUBLISH}]",
+    )(listen_option(function))
