@@ -27,6 +27,8 @@ FORWARDER_HWM = 100_000
 BLOCKING_HWM = 1_000
 #: Messages a forwarder queues from one publisher before the publisher has to.
 FORWARDER_INTAKE_HWM = 1_000
+#: Messages an outlet queues for one slow listener: figures that are older than that interest nobody.
+OUTLET_HWM = 100
 #: No bound; for subscriptions, which pass the same queues as messages: with 1000, the 1001st of a burst is
 #: lost without a word (libzmq #2258).
 UNBOUNDED = 0
@@ -131,6 +133,15 @@ def forwarder_sockets(
     if blocking:
         back.set(zmq.XPUB_NODROP, 1)
     return front, back
+
+
+def outlet_socket(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+    """A PUB of one's own, not bound yet: each listener that is too slow loses messages, nobody waits."""
+    sock = context.socket(zmq.PUB)
+    sock.linger = 0
+    sock.sndhwm = OUTLET_HWM
+    sock.rcvhwm = UNBOUNDED  # subscriptions
+    return sock
 
 
 def bind(sock: zmq.Socket[bytes], endpoint: str) -> str:

@@ -1,0 +1,49 @@
+"""A socket of one's own to publish on, beside the bus: who listens there connects to it. Knows sockets only.
+
+Nothing waits for a listener: one that is slower than what is published loses some of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import zmq
+
+from context_bus.bus import sockets
+from context_bus.bus.endpoint import check_bind
+from context_bus.bus.publisher import check_topic
+from context_bus.kernel.message import SEPARATOR
+
+
+class Outlet:
+    """Publishes on one endpoint.
+
+    Args:
+        endpoint: Where to bind; a free port becomes a number in `endpoint`.
+        insecure: Bind an address that others than this machine reach.
+
+    Raises:
+        EndpointError: The endpoint is malformed, taken, or open to others without ``insecure``.
+    """
+
+    def __init__(self, endpoint: str, *, insecure: bool = False) -> None:
+        check_bind(endpoint, insecure=insecure)
+        self._context = sockets.new_context(max_sockets=1)
+        with sockets.released_on_failure(self._context):
+            self._socket = sockets.outlet_socket(self._context)
+            #: Where it listens.
+            self.endpoint = sockets.bind(self._socket, endpoint)
+
+    def send(self, topic: str, body: bytes) -> None:
+        """Send JSON text to whoever listens now.
+
+        Raises:
+            FrameError: The topic cannot be sent.
+        """
+        with contextlib.suppress(zmq.Again):
+            self._socket.send(check_topic(topic) + SEPARATOR + body, zmq.NOBLOCK)
+
+    def close(self) -> None:
+        """Close, once; what has been sent may still leave for a moment."""
+        self._socket.close(round(sockets.LINGER * 1000))
+        self._context.term()
