@@ -60,7 +60,7 @@ class Look:
         own = figures.read(f"/proc/{self._pid}")
         memory = figures.memory(self._pid)
         cpu = self._percent((self._pid, own.ticks), own)
-        kin = list(self._descendants())
+        kin = [*self._descendants()] if self._around.family.children(self._pid) else []
         rows = [row for row, parent in kin if parent == self._pid]
         if options.details:
             rows += self._threads(memory)
@@ -124,9 +124,7 @@ class Look:
 
     def _percent(self, key: tuple[int, int], own: Figures) -> float:
         """CPU time since the sample before; the start time in the key tells apart who had the same pid."""
-        pace = self._around.pace
-        before = pace.earlier(key, own.at)
-        pace.note(key, own.cpu, own.at)
+        before = self._around.pace.note(key, own.cpu, own.at)
         if before is not None:
             spent, span = own.cpu - before.spent, own.at - before.at
         elif self._since is not None and own.ticks / TICKS >= self._since:
@@ -148,6 +146,8 @@ class Look:
 
 
 def _total(memory: Memory, cpu: float, kin: list[tuple[Row, int]]) -> Total:
+    if not kin:
+        return Total(memory.percent, memory.rss, memory.vms, cpu)
     return Total(
         memory.percent + sum(row.percent for row, _ in kin),
         memory.rss + sum(row.rss for row, _ in kin),

@@ -38,18 +38,32 @@ class Pace:
 
     def earlier(self, key: Hashable, at: float) -> Reading | None:
         """The newest reading that is old enough to compare with, if there is one."""
-        oldest = -math.inf if self._keep is None else at - self._keep
-        for reading in reversed(self._readings.get(key, ())):
-            if reading.at <= at - self._apart:
-                return reading if reading.at >= oldest else None
+        readings = self._readings.get(key)
+        if readings is None:
+            return None
+        old_enough = at - self._apart
+        for reading in reversed(readings):
+            if reading.at <= old_enough:
+                return None if self._keep is not None and reading.at < at - self._keep else reading
         return None
 
-    def note(self, key: Hashable, spent: float, at: float) -> None:
-        """Remember a reading, and forget those that nobody compares with any more."""
-        readings = self._readings.setdefault(key, [])
-        useless = sum(each.at <= at - self._apart for each in readings) - 1
-        del readings[: max(0, useless)]
-        readings.append(Reading(spent, at))
+    def note(self, key: Hashable, spent: float, at: float) -> Reading | None:
+        """Remember a reading, and forget those that nobody compares with any more.
+
+        Returns:
+            The one to compare it with, as `earlier`.
+        """
+        before = self.earlier(key, at)
+        reading = Reading(spent, at)
+        readings = self._readings.get(key)
+        if readings is None or before is readings[-1]:
+            # All before this one are useless, or there is none; the case of one who reads alone.
+            self._readings[key] = [reading] if before is None else [before, reading]
+        else:
+            if before is not None:
+                del readings[: readings.index(before)]
+            readings.append(reading)
+        return before
 
     def end_round(self, began: float) -> None:
         """Forget what was not read for too long; call it after each round of reading.

@@ -35,7 +35,7 @@ class Options(msgspec.Struct, frozen=True):
     opened_files: bool = False
 
 
-class Total(msgspec.Struct, frozen=True):
+class Total(msgspec.Struct, frozen=True, gc=False):
     """A process and all that descends from it.
 
     Args:
@@ -51,7 +51,7 @@ class Total(msgspec.Struct, frozen=True):
     cpu_percent: float = 0.0
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """One child, or one thread: a thread shows the memory of its process.
 
     Args:
@@ -77,7 +77,7 @@ class Row(msgspec.Struct, frozen=True):
     kind: Literal["process", "thread"]
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What one service uses.
 
     Args:
@@ -130,7 +130,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     memory_map: tuple[Fields, ...] | UnsetType = UNSET
 
 
-class Published(Usage, frozen=True, kw_only=True, omit_defaults=True):
+class Published(Usage, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What one service uses, as an element of a message on topic ``monitor``.
 
     Args:
