@@ -91,6 +91,7 @@ def ask(
     action: str,
     configuration: Mapping[str, object] | None = None,
     timeout: float = ANSWER_TIMEOUT,
+    transaction: str = "",
 ) -> msgspec.Raw:
     """Ask one query and wait for its reply; what comes on other topics meanwhile is kept for later.
 
@@ -104,7 +105,7 @@ def ask(
     try:
         while (now := time.monotonic()) < deadline:
             content = {"configuration": dict(configuration or {})}
-            conversation.ask(STATE_TOPIC, content, Header(action, "", "state", ""))
+            conversation.ask(STATE_TOPIC, content, Header(action, "", "state", transaction))
             reply = _reply(conversation, action, min(deadline, now + AGAIN_AFTER), overtaken)
             if reply is not None:
                 return reply

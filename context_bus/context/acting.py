@@ -7,13 +7,14 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
 from context_bus._version import VERSION
 from context_bus.config.load import read_context
 from context_bus.config.model import ContextConf
+from context_bus.context.commands import Answer, AnswerKind
 from context_bus.context.engine import Engine
 from context_bus.context.errands import Errands
 from context_bus.context.eventlog import EventLog
@@ -34,6 +35,7 @@ from context_bus.context.instructions import (
     Remember,
     SendAnswer,
     SendEvents,
+    SendFigures,
     SendRecord,
     SendServices,
     SetTimer,
@@ -44,15 +46,18 @@ from context_bus.context.instructions import (
 )
 from context_bus.context.journal import Journal
 from context_bus.context.logs import Logs
+from context_bus.context.measuring import Measuring
 from context_bus.context.past import Past
 from context_bus.context.planning import plan_reload
+from context_bus.context.publishing import Publishing
 from context_bus.context.spawner import Spawner
 from context_bus.context.speaking import Voice
 from context_bus.context.states import RUNNING
 from context_bus.context.table import Table
 from context_bus.context.timers import Timers
+from context_bus.context.topquery import Subject
 from context_bus.context.trace import FileReloaded, ProviderEvent, ServiceChanged
-from context_bus.errors import ConfigurationError
+from context_bus.errors import ConfigurationError, EndpointError
 
 _log = logging.getLogger(__name__)
 
@@ -106,6 +111,8 @@ class Acting:
         self._waiting: deque[Callable[[], None]] = deque()
         self._errands = Errands()
         self._timers = Timers(calls.post)
+        self._measuring = Measuring(self._subjects, hands.voice.figures)
+        self._publishing = Publishing(self._subjects, insecure=hands.forwarder.is_insecure)
         self._began = time.time()
 
     def carry_out(self, instruction: Instruction) -> None:
@@ -159,12 +166,16 @@ class Acting:
                 self._voice.reply("reply_services", reply, self._services(service_id))
             case SendEvents():
                 self._past.answer(instruction)
+            case SendFigures():
+                self._send_figures(instruction)
 
     async def finish(self) -> None:
         """Do what was waiting to be done."""
         self.do_all()
         await self._errands.finish()
         await self._past.finish()
+        self._publishing.finish()
+        await self._measuring.finish()
 
     # -- remembering ---------------------------------------------------------------------------
 
@@ -240,6 +251,20 @@ class Acting:
                 row["log"] = str(log)
             rows.append(row)
         return rows
+
+    def _subjects(self, transactions: Iterable[str]) -> list[Subject]:
+        table = self._engine.table
+        return [table.subject(member) for name in transactions for member in table.members(name)]
+
+    def _send_figures(self, order: SendFigures) -> None:
+        if order.publication is not None:
+            try:
+                self._publishing.apply(order.transactions, order.publication, order.options)
+            except EndpointError as error:
+                refusal = Answer(reason=str(error), command="top", transaction=" ".join(order.transactions))
+                self._voice.answer(SendAnswer(order.reply, AnswerKind.REJECTED, refusal))
+                return
+        self._measuring.answer(order)
 
     # -- the file ------------------------------------------------------------------------------
 

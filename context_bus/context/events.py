@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from context_bus.config.model import ContextConf, TaskServiceConf
+from context_bus.context.topquery import FiguresAsked
 from context_bus.supervise.policy import Memory
 
 
@@ -94,12 +95,13 @@ class StateAsked(msgspec.Struct, frozen=True):
     """A query on topic ``state``.
 
     Args:
-        action: ``request``, ``services`` or ``events``.
-        transaction: The transaction it is about, for ``request``.
+        action: ``request``, ``services``, ``events`` or ``top``.
+        transaction: The transaction it is about, for ``request`` and ``top``.
         reply: Where to answer.
         after: Only events with a higher number, for ``events``.
         limit: At most so many of them.
         service_id: Only this service, or all instances of it, for ``services``; empty for all.
+        figures: What it asks for, for ``top``.
     """
 
     action: str
@@ -108,6 +110,7 @@ class StateAsked(msgspec.Struct, frozen=True):
     after: int = 0
     limit: int = 0
     service_id: str = ""
+    figures: FiguresAsked | None = None
 
 
 class RestartAsked(msgspec.Struct, frozen=True):

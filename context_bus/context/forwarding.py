@@ -44,7 +44,9 @@ class ForwarderKeeper:
     def __init__(
         self, conf: ContextConf, *, insecure: bool, policy: Policy, show: Callable[[ForwarderChanged], None]
     ) -> None:
-        self._conf, self._insecure, self._policy, self._show = conf, insecure, policy, show
+        self._conf, self._policy, self._show = conf, policy, show
+        #: Whether endpoints are bound that others than this machine reach.
+        self.is_insecure = insecure
         self._child: Child | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -64,8 +66,8 @@ class ForwarderKeeper:
         Raises:
             EndpointError: One is not safe, or malformed.
         """
-        check_bind(self._conf.front_bind, insecure=self._insecure)
-        check_bind(self._conf.backend_bind, insecure=self._insecure)
+        check_bind(self._conf.front_bind, insecure=self.is_insecure)
+        check_bind(self._conf.backend_bind, insecure=self.is_insecure)
 
     async def start(self, adopted: Child | None = None) -> None:
         """Start it, or go on with one that an earlier provider started; returns when it forwards.
@@ -129,7 +131,7 @@ class ForwarderKeeper:
 
     async def _spawn(self, settle: float) -> None:
         conf = self._conf
-        arguments = (conf.front_bind, conf.backend_bind, self._insecure, settle, self._policy)
+        arguments = (conf.front_bind, conf.backend_bind, self.is_insecure, settle, self._policy)
         # Without a thread: a pool that gets none keeps the order, for when nobody wants it any more.
         child = await asyncio.wrap_future(
             begin(Wish("forwarder", freight=pack(forward, arguments), note=_NOTE))

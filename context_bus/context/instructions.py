@@ -9,8 +9,10 @@ import msgspec
 from context_bus.config.model import TaskServiceConf
 from context_bus.context.commands import Answer, AnswerKind
 from context_bus.context.events import Key, ReplyTo, Timer
+from context_bus.context.topquery import Publication
 from context_bus.context.trace import ProviderEvent
 from context_bus.kernel.message import Cause
+from context_bus.process.usage import Options
 from context_bus.supervise.policy import Memory
 
 
@@ -131,6 +133,22 @@ class SendEvents(msgspec.Struct, frozen=True):
     limit: int
 
 
+class SendFigures(msgspec.Struct, frozen=True):
+    """Answer a query with what the services of these transactions use.
+
+    Args:
+        reply: Where to answer; without a topic everybody is told, on topic ``state``.
+        transactions: Whose services.
+        options: What to look at.
+        publication: Publish it from now on, or no more; None leaves that as it is.
+    """
+
+    reply: ReplyTo
+    transactions: tuple[str, ...]
+    options: Options
+    publication: Publication | None = None
+
+
 class ReadFile(msgspec.Struct, frozen=True):
     """Read the context file again; comes back with ``FileRead``."""
 
@@ -184,6 +202,7 @@ Instruction = (
     | SendRecord
     | SendServices
     | SendEvents
+    | SendFigures
     | ReadFile
     | Forget
     | Broadcast

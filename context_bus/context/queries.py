@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from context_bus.context.events import StateAsked
-from context_bus.context.instructions import Instruction, SendEvents, SendRecord, SendServices
+from context_bus.context.instructions import (
+    Instruction,
+    SendEvents,
+    SendFigures,
+    SendRecord,
+    SendServices,
+)
 from context_bus.context.jobs import Job, Jobs
 from context_bus.context.table import Table
+from context_bus.context.topquery import FiguresAsked
 
 #: Queries that are answered.
-KNOWN = "request, services or events"
+KNOWN = "request, services, events or top"
 
 
 class Queries:
@@ -34,18 +41,37 @@ class Queries:
                 self._put(SendServices(event.reply, event.service_id))
             case "events":
                 self._put(SendEvents(event.reply, event.after, event.limit))
+            case "top":
+                self._figures(event, event.figures or FiguresAsked())
             case _:
                 self._refuse(event, f"'{event.action}' is not answered by this provider; expected {KNOWN}")
 
     def _record(self, event: StateAsked) -> None:
-        names = self._table.names()
-        # Who names none means the only one; so a commander need not remember a generated name.
-        transaction = event.transaction or (names[0] if len(names) == 1 else "")
+        transaction = self._meant(event)
         record = self._table.record(transaction)
         if record is not None:
             self._put(SendRecord(event.reply, transaction, record))
-            return
-        known = ", ".join(names) or "none yet"
+        else:
+            self._refuse_transaction(event)
+
+    def _figures(self, event: StateAsked, asked: FiguresAsked) -> None:
+        transaction = self._meant(event)
+        if asked.refusal:
+            self._refuse(event, asked.refusal)
+        elif asked.is_brief and not event.transaction:
+            self._put(SendFigures(event.reply, self._table.names(), asked.options, asked.publication))
+        elif transaction in self._table:
+            self._put(SendFigures(event.reply, (transaction,), asked.options, asked.publication))
+        else:
+            self._refuse_transaction(event)
+
+    def _meant(self, event: StateAsked) -> str:
+        """Who names none means the only one; so a commander need not remember a generated name."""
+        names = self._table.names()
+        return event.transaction or (names[0] if len(names) == 1 else "")
+
+    def _refuse_transaction(self, event: StateAsked) -> None:
+        known = ", ".join(self._table.names()) or "none yet"
         self._refuse(
             event, f"transaction {event.transaction or '(none given)'} is not known here; known: {known}"
         )

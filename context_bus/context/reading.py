@@ -22,6 +22,7 @@ from context_bus.context.events import (
     StateAsked,
 )
 from context_bus.context.roots import Roots
+from context_bus.context.topquery import read_asked
 from context_bus.errors import FrameError
 from context_bus.kernel.message import MARK, UNREADABLE
 
@@ -142,7 +143,8 @@ class Reader:
         asked = _configuration(message) if action == "events" else {}
         after, limit = _number(asked.get("after")), _number(asked.get("limit"))
         service_id = _text(header.get("service_id")) if action == "services" else ""
-        return StateAsked(action, _transaction(header), _reply(header), after, limit, service_id)
+        figures = read_asked(_configuration(message)) if action == "top" else None
+        return StateAsked(action, _transaction(header), _reply(header), after, limit, service_id, figures)
 
     def reports(self, body: bytes) -> Sequence[Event]:
         """Read a frame of topic ``control``.

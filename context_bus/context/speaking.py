@@ -26,6 +26,7 @@ from context_bus.context.instructions import (
     PublishProcess,
     PublishReport,
     SendAnswer,
+    SendFigures,
     SendRecord,
 )
 from context_bus.context.table import Table
@@ -93,16 +94,26 @@ class Voice:
         self._deliver(answer.reply.topic, Message(header, answer.answer))
 
     def record(self, reply: SendRecord) -> None:
-        """Answer a query: on its topic, where older clients look, and to who asked for it."""
-        self._send(STATE_TOPIC, self._record(reply))
-        if reply.reply.topic:
-            message = self._record(reply)
-            message.header.request_id = reply.reply.request_id
-            self._deliver(reply.reply.topic, message)
+        """Answer a query for a record."""
+        self._reply_to_all("reply_context", reply.transaction, reply.reply, reply.record)
 
-    @staticmethod
-    def _record(reply: SendRecord) -> Message[object]:
-        return Message(Header("reply_context", "", "state", reply.transaction), reply.record)
+    def figures(self, order: SendFigures, rows: msgspec.Raw) -> None:
+        """Answer a query for what services use."""
+        transaction = order.transactions[0] if len(order.transactions) == 1 else ""
+        if order.options.details or not order.reply.topic:
+            self._reply_to_all("reply_top", transaction, order.reply, rows)
+        else:  # such queries are younger, and asked again and again
+            self._reply_to_one("reply_top", transaction, order.reply, rows)
+
+    def _reply_to_all(self, action: str, transaction: str, to: ReplyTo, content: object) -> None:
+        """Answer a query: on its topic, where older clients look, and to who asked for it."""
+        self._send(STATE_TOPIC, Message(Header(action, "", "state", transaction), content))
+        self._reply_to_one(action, transaction, to, content)
+
+    def _reply_to_one(self, action: str, transaction: str, to: ReplyTo, content: object) -> None:
+        if to.topic:
+            header = Header(action, "", "state", transaction, request_id=to.request_id)
+            self._deliver(to.topic, Message(header, content))
 
     def reply(self, action: str, to: ReplyTo, content: object) -> None:
         """Answer a query to who asked."""

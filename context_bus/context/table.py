@@ -13,6 +13,7 @@ from context_bus.context.images import Images
 from context_bus.context.instances import base_of, ids_of
 from context_bus.context.member import Member
 from context_bus.context.states import WORDS, State
+from context_bus.context.topquery import Subject
 from context_bus.supervise.policy import Memory, Restarts
 
 
@@ -169,6 +170,12 @@ class Table:
         if member.reason:
             record["reason"] = member.reason
         return record | _supervised(member, self._wall)
+
+    def subject(self, member: Member) -> Subject:
+        """What is told of a service besides the figures of its process."""
+        key, conf = member.key, member.conf
+        action, state = WORDS[member.state]
+        return Subject(*key, member.pid, conf.service_name, conf.instance, str(member.state), action, state)
 
     def records(self) -> list[object]:
         """The whole table, as the broadcast carries it."""
