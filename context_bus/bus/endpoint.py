@@ -15,6 +15,8 @@ from context_bus.errors import EndpointError
 LOCAL_TRANSPORTS = frozenset({"ipc", "inproc"})
 #: Host part that stands for every interface.
 WILDCARDS = frozenset({"*", "0.0.0.0", "::", ""})
+#: What whoever reaches a forwarder could do.
+COMMAND = "command the services"
 #: Port part that lets the system choose; zmq accepts both.
 FREE_PORTS = frozenset({"*", "0"})
 _HIGHEST_PORT = 65535
@@ -61,12 +63,13 @@ def is_loopback(endpoint: str) -> bool:
         return host == "lo"
 
 
-def check_bind(endpoint: str, *, insecure: bool) -> None:
-    """Refuse to bind where others than this machine could send commands.
+def check_bind(endpoint: str, *, insecure: bool, harm: str = COMMAND) -> None:
+    """Refuse to bind where others than this machine could send commands, or do other harm.
 
     Args:
         endpoint: Where a forwarder is about to listen.
         insecure: The user has said that an open endpoint is meant.
+        harm: What they could do, in words.
 
     Raises:
         EndpointError: The endpoint is malformed, or open to others without ``insecure``.
@@ -76,7 +79,7 @@ def check_bind(endpoint: str, *, insecure: bool) -> None:
         return
     reach = "every interface" if host in WILDCARDS else f"address {host}"
     raise EndpointError(
-        f"refused to bind {endpoint}: anybody who reaches {reach} could command the services; "
+        f"refused to bind {endpoint}: anybody who reaches {reach} could {harm}; "
         "bind tcp://127.0.0.1:<port>, or say --insecure if the network is trusted"
     )
 

@@ -6,12 +6,16 @@ Nothing waits for a listener: one that is slower than what is published loses so
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
+import stat
 
 import zmq
 
 from context_bus.bus import sockets
-from context_bus.bus.endpoint import check_bind
+from context_bus.bus.endpoint import check_bind, split_endpoint
 from context_bus.bus.publisher import check_topic
+from context_bus.errors import EndpointError
 from context_bus.kernel.message import SEPARATOR
 
 
@@ -27,7 +31,8 @@ class Outlet:
     """
 
     def __init__(self, endpoint: str, *, insecure: bool = False) -> None:
-        check_bind(endpoint, insecure=insecure)
+        check_bind(endpoint, insecure=insecure, harm="read what is published")
+        _check_path(endpoint)
         self._context = sockets.new_context(max_sockets=1)
         with sockets.released_on_failure(self._context):
             self._socket = sockets.outlet_socket(self._context)
@@ -47,3 +52,20 @@ class Outlet:
         """Close, once; what has been sent may still leave for a moment."""
         self._socket.close(round(sockets.LINGER * 1000))
         self._context.term()
+
+
+def _check_path(endpoint: str) -> None:
+    """See that nobody listens at a path, and that no file is there: libzmq would remove it without a word."""
+    transport, path, _ = split_endpoint(endpoint)
+    if transport != "ipc" or path.startswith("@") or not os.path.lexists(path):
+        return
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
+        raise EndpointError(f"cannot bind {endpoint}: a file is there already; choose another path")
+    with socket.socket(socket.AF_UNIX) as asking:
+        try:
+            asking.connect(path)
+        except ConnectionRefusedError:
+            return  # of one that was killed
+        except OSError as error:
+            raise EndpointError(f"cannot bind {endpoint}: {error.strerror}; choose another path") from None
+    raise EndpointError(f"cannot bind {endpoint}: another process listens there; choose another path")

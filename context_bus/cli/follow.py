@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from context_bus.cli.figures import print_figures, read_rows
 from context_bus.cli.outcome import print_outcome, show_progress, without_empty
 from context_bus.cli.output import say, say_json, say_table
 from context_bus.client import commander
@@ -19,7 +20,7 @@ from context_bus.client.endpoints import Endpoints, port_below
 from context_bus.client.joining import join_provider
 from context_bus.config.model import ContextConf
 from context_bus.context.commands import Answer, AnswerKind
-from context_bus.context.request import Request, bodies, topic_of
+from context_bus.context.request import MonitorOptions, Request, bodies, topic_of
 from context_bus.kernel.ids import new_transaction
 
 #: What to do where no provider listens.
@@ -72,7 +73,13 @@ def carry_out(
         show.line(f"Sending message of [{size}] bytes")
         if is_query:
             transaction, record = commander.query(conversation, request, timeout)
-            _print_record(transaction, record, as_json)
+            if as_json:
+                say_json(record, indent=2)
+            elif request.action == "top":
+                print_figures(read_rows(record))
+                _print_publication(request.monitor)
+            else:
+                _print_record(transaction, record)
         elif not wait:
             for body in frames:
                 conversation.send(topic, body)
@@ -118,9 +125,18 @@ class _Lines(_Silent):
             show_progress(answer)
 
 
-def _print_record(transaction: str, record: Mapping[str, Any] | list[Any], as_json: bool) -> None:
+def _print_publication(options: MonitorOptions) -> None:
+    """Say what becomes of a publication that was asked for."""
+    if options.endpoint and options.frequency_s:
+        say(f"published on {options.endpoint}, topic monitor, every {options.frequency_s:g} s")
+        say("until the provider ends, or the same is asked with --service_freq=0")
+    elif options.endpoint:
+        say(f"published on {options.endpoint} no more")
+
+
+def _print_record(transaction: str, record: Mapping[str, Any] | list[Any]) -> None:
     tasks = record.get("tasks") if isinstance(record, Mapping) else None
-    if as_json or not isinstance(record, Mapping) or not isinstance(tasks, list):
+    if not isinstance(record, Mapping) or not isinstance(tasks, list):
         say_json(record, indent=2)
         return
     names = ("service_id", "serviceName", "pid", "instance", "state", "action", "reason")

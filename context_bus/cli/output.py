@@ -6,7 +6,7 @@ rich is imported when a table is printed and not before, since it costs more tha
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import click
 
@@ -46,11 +46,20 @@ def say_json(value: object, *, indent: int = 0) -> None:
     click.echo(msgspec.json.format(text, indent=indent) if indent else text)
 
 
-def say_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; on a terminal with colours and rules, into a pipe as plain aligned columns."""
+def say_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], cuttable: Collection[str] = ()
+) -> None:
+    """Print a table; on a terminal with colours and rules, into a pipe as plain aligned columns.
+
+    Args:
+        columns: Their names.
+        rows: A cell for each column.
+        cuttable: Columns that a narrow terminal cuts, so that each row is one line; where none are named,
+            long cells are wrapped.
+    """
     cells = [[_text(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
-        _rich_table(columns, cells)
+        _rich_table(columns, cells, cuttable)
     else:
         for line in aligned([[name.upper() for name in columns], *cells]):
             click.echo(line)
@@ -79,12 +88,17 @@ def _text(cell: object) -> str:
     return "-" if cell is None or cell == "" else str(cell)
 
 
-def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]], cuttable: Collection[str]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for name in columns:
+        if cuttable:
+            table.add_column(name, overflow="ellipsis", no_wrap=name not in cuttable)
+        else:
+            table.add_column(name)
     for row in cells:
         table.add_row(
             *(f"[{STATE_COLOURS[cell]}]{cell}[/]" if cell in STATE_COLOURS else _plain(cell) for cell in row)

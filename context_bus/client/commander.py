@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from context_bus.client.conversation import Conversation, decode
 from context_bus.client.outcome import Outcome
@@ -68,13 +69,16 @@ def query(
         CommandTimeout: No answer; old providers do not answer what they do not know.
     """
     deadline = time.monotonic() + timeout
+    wanted = "reply_context" if request.action == "request" else f"reply_{request.action}"
     for body in bodies(request):
         conversation.send(STATE_TOPIC, body)
     for topic, header, content in conversation.answers(deadline):
         if topic == conversation.inbox and header.action == AnswerKind.REJECTED:
             raise CommandRejected(msgspec.json.decode(content, type=Answer).reason)
-        is_ours = topic == conversation.inbox or header.service_transaction == request.transaction
-        if is_ours and header.action in {"reply_context", "reply_top"}:
+        # Providers of old answer on the topic of the query only, and do not say who they are; what others do
+        # say there may answer another's query.
+        is_of_old = header.sender is UNSET and header.service_transaction == request.transaction
+        if header.action == wanted and (topic == conversation.inbox or is_of_old):
             return header.service_transaction, decode(content)
     name = f" about transaction {request.transaction}" if request.transaction else ""
     raise CommandTimeout(f"no answer to {request.action}{name} within {timeout:g} s")

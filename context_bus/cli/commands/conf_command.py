@@ -53,6 +53,7 @@ class Given:
     epilog=examples(
         "{command} --context_file=Conf/Context-EchoAction.xml --action=start --transaction=ECHO",
         "{command} --context_file=Conf/Context-EchoAction.xml --service_name=state --action=request",
+        "{command} --context_file=Conf/Context-EchoAction.xml --service_name=state --action=top",
         "{command} --context_file=Conf/Context-EchoAction.xml --task_id=ts_100 --action=restart",
         "{command} --context_file=Conf/Context-EchoAction.xml --action=stop --json",
         "{command} --endpoint=tcp://127.0.0.1:5557 --action=exit",
@@ -86,7 +87,8 @@ class Given:
     "--action",
     type=click.Choice(["start", "stop", "restart", "exit", "request", "top", "updated", NONE]),
     default=NONE,
-    help="What to do: start, stop, restart or exit a context; request or top with --service_name=state.",
+    help="What to do: start, stop, restart or exit a context; with --service_name=state, request shows what "
+    "there is, top what it uses.",
 )
 @click.option(
     "--task_id", "task_ids", multiple=True, help="Services to act on: an id, several by commas, or all."
@@ -101,9 +103,19 @@ class Given:
 @click.option("--use_service", is_flag=True, help="top: publish the figures on an endpoint of their own.")
 @click.option("--service_type", type=click.Choice(["pub"]), default="pub", help="top: type of that endpoint.")
 @click.option(
-    "--service_endpoint", type=EndpointUrl(), default="tcp://127.0.0.1:6558", help="top: that endpoint."
+    "--service_endpoint",
+    type=EndpointUrl(),
+    default="tcp://127.0.0.1:6558",
+    show_default=True,
+    help="top: that endpoint.",
 )
-@click.option("--service_freq", type=Seconds(positive=True), default=1.0, help="top: seconds between two.")
+@click.option(
+    "--service_freq",
+    type=Seconds(),
+    default=1.0,
+    show_default=True,
+    help="top: seconds between two publications, at least 0.1; 0 ends them.",
+)
 @click.option(
     "--timeout",
     type=Seconds(positive=True),
