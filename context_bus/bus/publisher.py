@@ -137,15 +137,17 @@ class Publisher:
             lane = self._new_lane(topic, action)
         self._acquire()
         try:
-            now = _time()
-            if not 0.0 <= now - self.audience.looked < NEWS_AFTER:
-                self.audience.read(now)
-            number = lane.counter[0] + 1
+            audience, counter, now = self.audience, lane.counter, _time()
+            if not 0.0 <= now - audience.looked < NEWS_AFTER:
+                audience.read(now)
+            number = counter[0] + 1
             # Joined, which costs half of formatting bytes.
-            self._send(_join((lane.prefix, _encode(number), _SENT_AT, _encode(now), _CONTENT, text, b"}")))
-            lane.counter[0] = number
-            if self.audience.waiting:  # sending has taken the signal of news off the descriptor
-                self.audience.read(now)
+            frame = _join((lane.prefix, _encode(number), _SENT_AT, _encode(now), _CONTENT, text, b"}"))
+            self._send(frame)
+            counter[0] = number
+            counter[1] += len(frame)
+            if audience.waiting:  # sending has taken the signal of news off the descriptor
+                audience.read(now)
         except zmq.ZMQError as error:
             raise self._failure(error) from None
         finally:
@@ -203,7 +205,7 @@ class Publisher:
         header = message.header
         header.sender = self.sender
         with self._lock:
-            counter = self._counters.setdefault(topic, [0]) if numbered else None
+            counter = self._counters.setdefault(topic, [0, 0]) if numbered else None
             header.sequence = counter[0] + 1 if counter else UNSET
             header.sent_at = now = _time()
             self._send_frame(start + _encode(message), now)
@@ -257,7 +259,7 @@ class Publisher:
         start, last = (check_topic(topic), b"sequence") if topic else (b"", b"request_id")
         prefix = b'%b%b{"header":%b,"%b":' % (start, SEPARATOR, _encode(fields)[:-1], last)
         with self._lock:
-            lane = _Lane(prefix, self._counters.setdefault(topic, [0]))
+            lane = _Lane(prefix, self._counters.setdefault(topic, [0, 0]))
             self._lanes.setdefault(action, {})[topic] = lane
         return lane
 
