@@ -56,6 +56,7 @@ class AsyncBus:
                 zmq_context=self._context,
             )
             self._listening = Listening(self._context, listen_on, self._answer, hwm)
+        self.publisher.tally.add(self._listening)
         self._requester: AsyncRequester | None = None
         self._readers = Readers()
         self._server = AsyncServer(self._listening, self._readers)

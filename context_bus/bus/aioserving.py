@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import zmq
 
-from context_bus.bus import sockets
+from context_bus.bus import latency, sockets
 from context_bus.bus.listening import Channel, Listening
 from context_bus.errors import BusError
 from context_bus.kernel.message import SEPARATOR
@@ -77,7 +77,8 @@ class AsyncServer:
             while not self._stopping:
                 # Made before the sockets are looked at: what arrives after that look resolves it.
                 self._arrival = loop.create_future()
-                full = [await self._drain(channel) for channel in self._listening.channels]
+                drain = self._drain if self._listening.latencies is None else self._drain_sampled
+                full = [await drain(channel) for channel in self._listening.channels]
                 if any(full):
                     await asyncio.sleep(0)
                 elif not self._stopping:
@@ -121,6 +122,36 @@ class AsyncServer:
                     return False
         except zmq.Again:
             return False
+        return True
+
+    async def _drain_sampled(self, channel: Channel) -> bool:
+        """The same, and remember how long one of the messages was on its way."""
+        recv, routes, nowait = channel.socket.recv, channel.routes, zmq.DONTWAIT
+        taken, pick, chosen, at = 0, 1, b"", 0.0
+        try:
+            while taken < DRAIN:
+                frame = recv(nowait)
+                taken += 1
+                if taken == pick:
+                    chosen, at, pick = frame, latency.now(), latency.next_pick(taken)
+                topic, _, body = frame.partition(SEPARATOR)
+                try:
+                    deliver = routes[topic]
+                except KeyError:
+                    found = channel.resolve(frame)
+                    if found is None:
+                        continue
+                    deliver, body = found
+                rest = deliver(body)
+                if rest is not None:
+                    await rest
+                if self._stopping:
+                    return False
+        except zmq.Again:
+            return False
+        finally:
+            if (latencies := self._listening.latencies) and taken:
+                latencies.note(chosen, at, taken)
         return True
 
     def stop(self) -> None:

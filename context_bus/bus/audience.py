@@ -16,6 +16,12 @@ from collections.abc import Callable
 import zmq
 
 from context_bus.bus import sockets
+from context_bus.bus.report import STATS_TOPIC
+from context_bus.kernel.message import SEPARATOR
+
+#: How the filters of those begin who want nodes to report; a second watcher's is not told to us but by one
+#: of its own, under the topic itself.
+_WATCHED = b"\x01" + STATS_TOPIC.encode()
 
 _time = time.time
 
@@ -35,6 +41,8 @@ class Audience:
         self.looked = 0.0
         #: Who wants to be called at which filter.
         self.waiting: dict[bytes, list[Callable[[], object]]] = {}
+        #: Called, with the lock held, when somebody begins to listen to what nodes report.
+        self.on_watched: Callable[[], object] = _ignore
         self._socket = sock
         self._lock = lock
         self._filters: set[bytes] = set()
@@ -52,12 +60,19 @@ class Audience:
                     frame = recv(zmq.DONTWAIT)
                     if frame[:1] == b"\x01":
                         filters.add(frame[1:])
+                        if frame.startswith(_WATCHED):
+                            self.on_watched()
                         for call in self.waiting.get(frame[1:], ()):
                             call()
                     elif frame[:1] == b"\x00":
                         filters.discard(frame[1:])
             except zmq.Again:
                 continue
+
+    def reaches(self, topic: str) -> bool:
+        """Whether somebody is known to listen to this topic, by it, by its first bytes or to everything."""
+        word = topic.encode()
+        return not self._filters.isdisjoint((word + SEPARATOR, word, b""))
 
     def knows(self, prefix: bytes) -> bool:
         """Whether this filter was known when the socket was looked at last; costs next to nothing."""
@@ -129,3 +144,7 @@ class Audience:
         for calls in self.waiting.values():
             for call in calls:
                 call()
+
+
+def _ignore() -> None:
+    """Nobody minds."""

@@ -26,7 +26,7 @@ class Flow:
         first: Number of the first message that arrived.
     """
 
-    __slots__ = ("expected", "extra", "first", "lost")
+    __slots__ = ("expected", "extra", "first", "lost", "rejected")
 
     def __init__(self, first: int) -> None:
         self.first = first
@@ -36,6 +36,8 @@ class Flow:
         self.lost = 0
         #: Messages that arrived again or too late to be counted by number.
         self.extra = 0
+        #: Messages that arrived but could not be decoded.
+        self.rejected = 0
 
     @property
     def received(self) -> int:

@@ -269,6 +269,7 @@ class Route:
             return
         if header.sequence > 0:
             counters.note(header.sender, header.sequence, max(1, header.batch))
+            counters.flows[header.sender].rejected += rejected
         else:
             counters.unnumbered += 1
 

@@ -15,6 +15,7 @@ import zmq
 from context_bus.bus import sockets
 from context_bus.bus.counters import Counters
 from context_bus.bus.dispatch import Answer, Deliver, Route, Spec
+from context_bus.bus.latency import Latencies
 from context_bus.bus.subscriber import topic_filter
 from context_bus.errors import FrameError, NotConnected
 from context_bus.kernel.message import MARK, SEPARATOR, split_frame
@@ -135,6 +136,8 @@ class Listening:
         self._answer = answer
         self._hwm = hwm
         self.main = Channel(sockets.subscriber_socket(context, endpoint, hwm=hwm), answer)
+        #: Samples of how long messages were on their way; None while nobody wants to know.
+        self.latencies: Latencies | None = None
         self._conflating: dict[str, Channel] = {}
         self._lock = threading.Lock()
 

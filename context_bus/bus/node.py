@@ -71,6 +71,7 @@ class Bus:
                 zmq_context=self._context,
             )
             self._listening = Listening(self._context, listen_on, self._answer, hwm)
+        self.publisher.tally.add(self._listening)
         self._requester: requests.Requester | None = None
         self._lock = threading.RLock()
         self._server = Server(self._listening, self.publisher.audience)
@@ -234,6 +235,10 @@ class Bus:
             self._closed = True
             if self._requester is not None:
                 self._requester.close()
+            if (
+                self._shares_publisher
+            ):  # that goes on; what this node has received is told with its own last words
+                self.publisher.tally.remove(self._listening)
             self._listening.close()
             if not self._shares_publisher:
                 self.publisher.close(linger)

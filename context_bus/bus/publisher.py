@@ -15,8 +15,9 @@ import msgspec
 import zmq
 from msgspec import UNSET
 
-from context_bus.bus import sockets
+from context_bus.bus import reporting, sockets
 from context_bus.bus.audience import Audience
+from context_bus.bus.tally import SentCounters, Tally
 from context_bus.errors import FrameError, NobodyListens, NotConnected, SendTimeout
 from context_bus.kernel.ids import new_sender
 from context_bus.kernel.message import MARK, SEPARATOR, Header, Message
@@ -56,7 +57,7 @@ class _Lane:
 
     def __init__(self, prefix: bytes, counter: list[int]) -> None:
         self.prefix = prefix
-        self.counter = counter  # one number, shared by the lanes of a topic
+        self.counter = counter  # of `SentCounters.numbered`, shared by the lanes of a topic
 
 
 class Publisher:
@@ -105,9 +106,11 @@ class Publisher:
         #: Who listens, as far as this socket was told.
         self.audience = Audience(self._socket, self._lock)
         self._lanes: dict[str, dict[str, _Lane]] = {}
-        self._counters: dict[str, list[int]] = {}
-        self._unnumbered = 0
+        self._sent = SentCounters()
+        #: What is counted here, and by a node around it, for who wants to know.
+        self.tally = Tally(self.sender, self.identity, self._sent)
         self._closed = False
+        reporting.enter(endpoint, self.tally, self.audience)
 
     # -- sending ---------------------------------------------------------------------------------
 
@@ -169,19 +172,22 @@ class Publisher:
         """
         check_topic(topic)
         lane = self._lanes.get(action, {}).get(topic) or self._new_lane(topic, action)
-        pending = list(contents)
+        counter, pending = lane.counter, list(contents)
         for start in range(0, len(pending), BATCH):
             part = pending[start : start + BATCH]
             text = _encode(part)
             with self._lock:
                 self.audience.read(now := _time())
-                first = lane.counter[0] + 1
+                first = counter[0] + 1
                 count = b'%d,"batch":%d' % (first, len(part))
+                frame = _frame(lane.prefix + count, now, text)
                 try:
-                    self._send(_frame(lane.prefix + count, now, text))
+                    self._send(frame)
                 except zmq.ZMQError as error:
                     raise self._failure(error) from None
-                lane.counter[0] += len(part)
+                counter[0] += len(part)
+                counter[1] += len(frame)
+                counter[2] += len(part) - 1
                 if self.audience.waiting:
                     self.audience.read(now)
         return len(pending)
@@ -190,8 +196,7 @@ class Publisher:
         """Send JSON text that is ready, as it is: nothing is added to its header."""
         frame = check_topic(topic) + SEPARATOR + body
         with self._lock:
-            self._send_frame(frame, _time())
-            self._unnumbered += 1
+            self._send_frame(frame, _time(), self._sent.of(topic))
 
     def send_message(self, topic: str, message: Message[T], *, numbered: bool = True) -> None:
         """Send a message whose header is taken as given, but for sequence, time and sender.
@@ -205,14 +210,10 @@ class Publisher:
         header = message.header
         header.sender = self.sender
         with self._lock:
-            counter = self._counters.setdefault(topic, [0, 0]) if numbered else None
-            header.sequence = counter[0] + 1 if counter else UNSET
+            counter = self._sent.of(topic, numbered=numbered)
+            header.sequence = counter[0] + 1 if numbered else UNSET
             header.sent_at = now = _time()
-            self._send_frame(start + _encode(message), now)
-            if counter:
-                counter[0] += 1
-            else:
-                self._unnumbered += 1
+            self._send_frame(start + _encode(message), now, counter)
 
     def ask(self, topic: str, content: object, action: str, request_id: str, reply_to: str) -> None:
         """Publish a request; what ``publish`` does with two fields more, at its speed."""
@@ -221,10 +222,9 @@ class Publisher:
         text = _encode(content)
         fields = f',"request_id":"{request_id}","reply_to":"{reply_to}"'.encode()
         with self._lock:
-            number = lane.counter[0] + 1
             now = _time()
-            self._send_frame(_frame(lane.prefix + _encode(number) + fields, now, text), now)
-            lane.counter[0] = number
+            number = _encode(lane.counter[0] + 1)
+            self._send_frame(_frame(lane.prefix + number + fields, now, text), now, lane.counter)
 
     def reply(self, reply_to: str, request_id: str, action: str, content: object) -> None:
         """Publish an answer; not numbered: an inbox lives as long as its requester, a counter as we."""
@@ -232,17 +232,19 @@ class Publisher:
         text, fields = _encode(content), _encode(request_id)
         with self._lock:
             now = _time()
-            self._send_frame(_frame(reply_to.encode() + lane.prefix + fields, now, text), now)
-            self._unnumbered += 1
+            frame = _frame(reply_to.encode() + lane.prefix + fields, now, text)
+            self._send_frame(frame, now, self._sent.inboxes)
 
-    def _send_frame(self, frame: bytes, now: float) -> None:
-        """Send, with the lock held."""
+    def _send_frame(self, frame: bytes, now: float, counter: list[int]) -> None:
+        """Send and count, with the lock held."""
         if not 0.0 <= now - self.audience.looked < NEWS_AFTER:
             self.audience.read(now)
         try:
             self._send(frame)
         except zmq.ZMQError as error:
             raise self._failure(error) from None
+        counter[0] += 1
+        counter[1] += len(frame)
         if self.audience.waiting:  # sending has taken the signal of news off the descriptor
             self.audience.read(now)
 
@@ -259,7 +261,7 @@ class Publisher:
         start, last = (check_topic(topic), b"sequence") if topic else (b"", b"request_id")
         prefix = b'%b%b{"header":%b,"%b":' % (start, SEPARATOR, _encode(fields)[:-1], last)
         with self._lock:
-            lane = _Lane(prefix, self._counters.setdefault(topic, [0, 0]))
+            lane = _Lane(prefix, self._sent.of(topic, numbered=True))
             self._lanes.setdefault(action, {})[topic] = lane
         return lane
 
@@ -292,10 +294,11 @@ class Publisher:
     @property
     def sent(self) -> int:
         """Messages sent so far."""
-        return sum(counter[0] for counter in self._counters.values()) + self._unnumbered
+        return self._sent.messages
 
     def close(self, linger: float = sockets.LINGER) -> None:
         """Close; with a context of its own, return when all has left, or ``linger`` seconds later."""
+        reporting.leave(self.endpoint, self.tally, self.audience)
         with self._lock:
             if self._closed:
                 return

@@ -12,8 +12,10 @@ import msgspec
 STATS_TOPIC = "bus.stats"
 #: Header action of a report.
 REPORT = "report"
-#: Topic under which what was sent to inboxes is summed up: each of them lives for one requester.
-INBOXES = "reply.*"
+#: First word of topics that live for one requester.
+INBOX = "reply."
+#: Topic under which what was sent to inboxes is summed up.
+INBOXES = f"{INBOX}*"
 #: Seconds between two looks of a node at its counters while it is watched.
 EVERY = 1.0
 #: Seconds after which a node that has nothing new says that it is still there.
@@ -53,7 +55,7 @@ class Received(msgspec.Struct, frozen=True, omit_defaults=True):
         topic: The topic; empty for frames that were no messages.
         sender: Who sent it; empty for all who do not number their messages.
         received: Messages that arrived, those rejected included.
-        new: Messages that were received or found missing since the last look.
+        new: Messages, lost ones included, by which this has grown since the last look.
         new_received: Messages that arrived since the last look.
         lost: Messages known to be missing that were meant to arrive.
         conflated: Messages left out on purpose: the handler wants the newest only.
@@ -88,7 +90,9 @@ class Delays(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one node tells; rows that have not changed since the last report are left out of it.
+    """What one node tells; rows that have not changed since its last reports are left out.
+
+    Who begins to listen gets all rows. A node with many has them in several reports.
 
     Args:
         sender: Name of the node's publisher, as in the headers of what it sends.
@@ -97,8 +101,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         transaction: See above.
         pid: Process of the node.
         at: Wall clock, in seconds since the epoch.
-        span: Seconds since the last look, over which what is new came; 0 in the first report.
-        is_whole: All rows are there, as they are for whoever has just begun to listen.
+        span: Seconds since the last look, over which what is new came; 0 at the first one.
         is_last: The node has closed.
         sent: What it published, by topic.
         received: What it got, by topic and sender.
@@ -112,7 +115,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pid: int = 0
     at: float = 0.0
     span: float = 0.0
-    is_whole: bool = False
     is_last: bool = False
     sent: tuple[Sent, ...] = ()
     received: tuple[Received, ...] = ()

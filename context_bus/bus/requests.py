@@ -19,12 +19,11 @@ import zmq
 
 from context_bus.bus import sockets
 from context_bus.bus.publisher import Publisher
+from context_bus.bus.report import INBOX
 from context_bus.errors import FrameError, NobodyListens, NotConnected, RequestFailed, RequestTimeout
 from context_bus.kernel.ids import new_token
 from context_bus.kernel.message import SEPARATOR, UNREADABLE
 
-#: First word of an inbox topic.
-INBOX = "reply."
 #: Header action of an answer; so the next.
 REPLY = "reply"
 #: See above: the handler raised, or could not read the request. The content is ``{"error": text}``.

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import zmq
 
-from context_bus.bus import sockets
+from context_bus.bus import latency, sockets
 from context_bus.bus.audience import Audience
 from context_bus.bus.listening import Channel, Listening
 from context_bus.errors import BusError
@@ -58,8 +58,9 @@ class Server:
             while not self._stopping:
                 self._wait(0 if more else None)
                 more = False
+                drain = self._drain if self._listening.latencies is None else self._drain_sampled
                 for channel in self._listening.channels:
-                    more |= self._drain(channel)
+                    more |= drain(channel)
         finally:
             self._stopping = False
             self._owner = 0
@@ -105,6 +106,34 @@ class Server:
                     return True
         except zmq.Again:
             return False
+        return True
+
+    def _drain_sampled(self, channel: Channel) -> bool:
+        """The same, and remember how long one of the messages was on its way."""
+        recv, routes, nowait = channel.socket.recv, channel.routes, zmq.DONTWAIT
+        taken, pick, chosen, at = 0, 1, b"", 0.0
+        try:
+            while taken < DRAIN:
+                frame = recv(nowait)
+                taken += 1
+                if taken == pick:
+                    chosen, at, pick = frame, latency.now(), latency.next_pick(taken)
+                topic, _, body = frame.partition(SEPARATOR)
+                try:
+                    deliver = routes[topic]
+                except KeyError:
+                    found = channel.resolve(frame)
+                    if found is None:
+                        continue
+                    deliver, body = found
+                deliver(body)
+                if self._stopping:
+                    return True
+        except zmq.Again:
+            return False
+        finally:
+            if (latencies := self._listening.latencies) and taken:
+                latencies.note(chosen, at, taken)
         return True
 
     def stop(self) -> None:

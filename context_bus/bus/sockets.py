@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import cast
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from context_bus.errors import EndpointError
 
@@ -82,6 +83,29 @@ def publisher_socket(
     context: zmq.Context[zmq.Socket[bytes]], endpoint: str, *, send_timeout: float, hwm: int
 ) -> zmq.Socket[bytes]:
     """A connected XPUB: it sends, and it is told of every subscription in the network."""
+    return _connected(_publisher(context, send_timeout, hwm), endpoint)
+
+
+def watched_publisher(
+    context: zmq.Context[zmq.Socket[bytes]], endpoint: str, *, hwm: int
+) -> tuple[zmq.Socket[bytes], zmq.Socket[bytes]]:
+    """The same, of which a send never waits, and a socket that tells of its link: see `read_link`."""
+    sock = _publisher(context, 0.0, hwm)
+    link = sock.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+    return _connected(sock, endpoint), link
+
+
+def read_link(link: zmq.Socket[bytes]) -> list[bool]:
+    """What has become of a link since the last call: True for each time it came up, False when it broke."""
+    news = []
+    with contextlib.suppress(zmq.Again):
+        while True:
+            event = recv_monitor_message(link, zmq.DONTWAIT)["event"]
+            news.append(event == zmq.EVENT_HANDSHAKE_SUCCEEDED)
+    return news
+
+
+def _publisher(context: zmq.Context[zmq.Socket[bytes]], send_timeout: float, hwm: int) -> zmq.Socket[bytes]:
     sock = context.socket(zmq.XPUB)
     sock.linger = 0
     sock.sndhwm = hwm
@@ -89,7 +113,7 @@ def publisher_socket(
     sock.sndtimeo = round(send_timeout * 1000)
     sock.set(zmq.XPUB_NODROP, 1)
     sock.reconnect_ivl = PUBLISHER_RECONNECT_MS
-    return _connected(sock, endpoint)
+    return sock
 
 
 def subscriber_socket(

@@ -133,7 +133,7 @@ def test_malformed_frames_do_not_end_serve(ends: Ends) -> None:
             node.subscribe("t", on_number)
             await node.barrier()
             for body in (b"", b"null", b'{"header":{},"content":"x"}', b"\xff"):
-                node.publisher._send_frame(b"t @@@ " + body, 0.0)
+                node.publisher._send_frame(b"t @@@ " + body, 0.0, [0, 0])
             await node.publish("t", 1)
             await node.serve()
             assert node.stats().rejected == 4

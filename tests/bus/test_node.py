@@ -186,7 +186,7 @@ def test_malformed_frame_is_counted_and_not_raised(new_bus: NewBus, frame: bytes
         node.stop()
 
     node.subscribe("t", on_number)
-    node.publisher._send_frame(frame, 0.0)
+    node.publisher._send_frame(frame, 0.0, [0, 0])
     node.publish("t", 7)
     node.serve()
     assert heard == [7]
@@ -199,7 +199,7 @@ def test_bytes_without_topic_are_counted(new_bus: NewBus) -> None:
     node.subscribe("", lambda _: None)
     node.subscribe("end", lambda _: node.stop())
     for frame in (b"", b"@@@", b"no separator", b"\xff @@@ {}", b" @@@ {}"):
-        node.publisher._send_frame(frame, 0.0)
+        node.publisher._send_frame(frame, 0.0, [0, 0])
     node.publish("end", None)
     node.serve()
     assert node.stats().rejected == 5
@@ -232,7 +232,7 @@ def test_bytes_that_are_no_message_do_not_end_serve(new_bus: NewBus, annotated: 
     node.subscribe("t", on_number if annotated else lambda content: node.stop())
     bodies = (b"\xff", b"\xc3\x28", b'{"header": {"action": "\x80"}}', b'{"content":' + b"[" * 100_000, b"")
     for body in bodies:
-        node.publisher._send_frame(b"t @@@ " + body, 0.0)
+        node.publisher._send_frame(b"t @@@ " + body, 0.0, [0, 0])
     node.publish("t", 1)
     node.serve()
     assert node.stats().rejected == len(bodies)

@@ -35,7 +35,7 @@ def test_rubbish_is_counted_and_passed_over(local: LocalBus) -> None:
     listener, publisher = local.subscriber(""), local.publisher()
     assert publisher.audience.wait(b"", 5)
     for frame in (b"", b"no mark", b"\xff@@@{}", b"t@@@not json"):
-        publisher._send_frame(frame, 0.0)
+        publisher._send_frame(frame, 0.0, [0, 0])
     assert listener.receive(5) == ("t", b"not json")
     assert (listener.rejected, listener.received, listener.lost) == (3, 1, 0)
 
