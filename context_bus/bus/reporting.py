@@ -226,8 +226,8 @@ class _Reporter:
             if not self._say_last(speaker):
                 return False
             if not speaker.wait(bell, due - time.monotonic()):
-                # Another socket: this one would go on to take those for listeners who were at the lost forwarder.
-                # Nodes do so, and may not tell us again.
+                # Another socket: this one would go on to take those for listeners who were at the lost
+                # forwarder. Nodes do so, and may not tell us again.
                 self._is_wanted = True
                 return False
         return True

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import math
 import os
 import select
 import threading
+import time
 from collections.abc import Callable
 
 import zmq
@@ -18,14 +20,12 @@ import zmq
 from context_bus.bus import latency, sockets
 from context_bus.bus.audience import Audience
 from context_bus.bus.listening import Channel, Listening
+from context_bus.bus.news import WITHIN, News
 from context_bus.errors import BusError
 from context_bus.kernel.message import SEPARATOR
 
 #: Messages taken from one socket before the others and the errands are looked at.
 DRAIN = 256
-#: Seconds for which a node that is awake anyway may leave news of listeners unread. They are not waited for:
-#: each listener that joins a bus would wake every node on it. A send, and whoever wants to know, reads them.
-NEWS_WITHIN = 1.0
 
 
 class Server:
@@ -39,6 +39,7 @@ class Server:
     def __init__(self, listening: Listening, audience: Audience) -> None:
         self._listening = listening
         self._audience = audience
+        self._news = News(audience)
         self._owned = threading.Lock()
         self._owner = 0
         self._errands: collections.deque[Callable[[], None]] = collections.deque()
@@ -80,12 +81,16 @@ class Server:
             self._poll.register(self._wake, select.POLLIN)
             for channel in channels:
                 self._poll.register(sockets.descriptor(channel.socket), select.POLLIN)
+        if timeout is None and (quiet := self._news.watch(self._poll, time.monotonic())) < math.inf:
+            timeout = math.ceil(quiet * 1000)
         for descriptor, _ in self._poll.poll(timeout):
             if descriptor == self._wake:
                 with contextlib.suppress(BlockingIOError):
                     os.eventfd_read(self._wake)
                 self._run_errands()
-        self._audience.refresh_after(NEWS_WITHIN)
+            elif descriptor == self._news.descriptor:
+                self._news.read(time.monotonic())
+        self._audience.refresh_after(WITHIN)
 
     def _drain(self, channel: Channel) -> bool:
         """Take what is there; says whether there may be more."""

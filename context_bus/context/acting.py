@@ -18,7 +18,7 @@ from context_bus.context.commands import Answer, AnswerKind
 from context_bus.context.engine import Engine
 from context_bus.context.errands import Errands
 from context_bus.context.eventlog import EventLog
-from context_bus.context.events import Event, FileRead
+from context_bus.context.events import Event, FileRead, ReplyTo
 from context_bus.context.forecast import refuse_faults
 from context_bus.context.forwarding import ForwarderKeeper
 from context_bus.context.instances import base_of
@@ -38,6 +38,7 @@ from context_bus.context.instructions import (
     SendFigures,
     SendRecord,
     SendServices,
+    SendStatistics,
     SetTimer,
     SpawnChild,
     TellService,
@@ -57,7 +58,7 @@ from context_bus.context.table import Table
 from context_bus.context.timers import Timers
 from context_bus.context.topquery import Subject
 from context_bus.context.trace import FileReloaded, ProviderEvent, ServiceChanged
-from context_bus.errors import ConfigurationError, EndpointError
+from context_bus.errors import ConfigurationError, EndpointError, NotConnected
 
 _log = logging.getLogger(__name__)
 
@@ -168,6 +169,8 @@ class Acting:
                 self._past.answer(instruction)
             case SendFigures():
                 self._send_figures(instruction)
+            case SendStatistics(reply):
+                self._errands.start(self._count(reply))
 
     async def finish(self) -> None:
         """Do what was waiting to be done."""
@@ -265,6 +268,15 @@ class Acting:
                 self._voice.answer(SendAnswer(order.reply, AnswerKind.REJECTED, refusal))
                 return
         self._measuring.answer(order)
+
+    async def _count(self, reply: ReplyTo) -> None:
+        try:
+            counters = (await self._forwarder.statistics())._asdict()
+        except NotConnected as error:
+            answer = Answer(reason=str(error), command="statistics")
+            self._voice.answer(SendAnswer(reply, AnswerKind.REJECTED, answer))
+        else:
+            self._voice.reply("reply_statistics", reply, counters)
 
     # -- the file ------------------------------------------------------------------------------
 

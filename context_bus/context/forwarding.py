@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from context_bus.bus.endpoint import check_bind
-from context_bus.bus.forwarder import READY_TIMEOUT, SETTLE, STOP_TIMEOUT, Policy
+from context_bus.bus.forwarder import READY_TIMEOUT, SETTLE, STOP_TIMEOUT, Policy, Statistics
 from context_bus.config.model import ContextConf
 from context_bus.context.adopting import Note
 from context_bus.context.forward import forward
@@ -29,6 +30,8 @@ _log = logging.getLogger(__name__)
 _NOTE = Note("forwarder").text()
 #: Seconds between attempts to replace a forwarder whose endpoints are taken for the moment.
 RETRY = 0.5
+#: Seconds it has to tell its counters.
+ANSWER_TIMEOUT = 2.0
 
 
 class ForwarderKeeper:
@@ -49,6 +52,9 @@ class ForwarderKeeper:
         self.is_insecure = insecure
         self._child: Child | None = None
         self._task: asyncio.Task[None] | None = None
+        #: One asks for its counters at a time; and whom the last one has asked, in vain so far.
+        self._asking = asyncio.Lock()
+        self._asked: Child | None = None
 
     @property
     def pid(self) -> int:
@@ -97,6 +103,26 @@ class ForwarderKeeper:
             _log.debug("forwarder is gone already: pid=%d", child.pid)
         await asyncio.wait([child.exited()], timeout=STOP_TIMEOUT)
         await _discard(child)
+
+    async def statistics(self) -> Statistics:
+        """What has passed the forwarder since it began.
+
+        Raises:
+            NotConnected: There is none at the moment, or it does not answer.
+        """
+        async with self._asking:
+            child = self._child
+            if child is None or child.is_stopped or not _lives(child):
+                raise NotConnected("the forwarder does not answer")
+            try:
+                if self._asked is not child:  # else its answer to the one before is still to come
+                    child.channel.send("statistics")
+                    self._asked = child
+                answer = await _word(child, ANSWER_TIMEOUT)
+            except (TimeoutError, EOFError, OSError):
+                raise NotConnected("the forwarder does not answer") from None
+            self._asked = None
+            return Statistics(*answer)
 
     async def _keep(self) -> None:
         """Replace it whenever it dies."""
@@ -157,19 +183,25 @@ async def _first_word(child: Child) -> tuple[str, ...]:
     Raises:
         NotConnected: It ended, or said nothing in time.
     """
+    try:
+        answer: tuple[str, ...] = await _word(child, READY_TIMEOUT)
+    except (TimeoutError, EOFError, OSError):
+        raise NotConnected(f"the forwarder did not come up: {child.ending}") from None
+    return answer
+
+
+async def _word(child: Child, timeout: float) -> Any:
+    """Wait for what a forwarder says next; raises TimeoutError, or what reading from its channel does."""
     loop = asyncio.get_running_loop()
     spoke = asyncio.Event()
     fd = child.channel.fileno()
     loop.add_reader(fd, spoke.set)
     try:
-        async with asyncio.timeout(READY_TIMEOUT):
+        async with asyncio.timeout(timeout):
             await spoke.wait()
-        answer: tuple[str, ...] = child.channel.recv()
-    except (TimeoutError, EOFError, OSError):
-        raise NotConnected(f"the forwarder did not come up: {child.ending}") from None
+        return child.channel.recv()
     finally:
         loop.remove_reader(fd)
-    return answer
 
 
 async def _discard(child: Child) -> None:

@@ -149,6 +149,12 @@ class SendFigures(msgspec.Struct, frozen=True):
     publication: Publication | None = None
 
 
+class SendStatistics(msgspec.Struct, frozen=True):
+    """Answer a query with what has passed the forwarder."""
+
+    reply: ReplyTo
+
+
 class ReadFile(msgspec.Struct, frozen=True):
     """Read the context file again; comes back with ``FileRead``."""
 
@@ -203,6 +209,7 @@ Instruction = (
     | SendServices
     | SendEvents
     | SendFigures
+    | SendStatistics
     | ReadFile
     | Forget
     | Broadcast

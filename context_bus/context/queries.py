@@ -11,13 +11,14 @@ from context_bus.context.instructions import (
     SendFigures,
     SendRecord,
     SendServices,
+    SendStatistics,
 )
 from context_bus.context.jobs import Job, Jobs
 from context_bus.context.table import Table
 from context_bus.context.topquery import FiguresAsked
 
 #: Queries that are answered.
-KNOWN = "request, services, events or top"
+KNOWN = "request, services, events, top or statistics"
 
 
 class Queries:
@@ -43,6 +44,8 @@ class Queries:
                 self._put(SendEvents(event.reply, event.after, event.limit))
             case "top":
                 self._figures(event, event.figures or FiguresAsked())
+            case "statistics":
+                self._put(SendStatistics(event.reply))
             case _:
                 self._refuse(event, f"'{event.action}' is not answered by this provider; expected {KNOWN}")
 

@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
+from context_bus.bus.news import News
 from context_bus.errors import BusError, ServiceError
 from context_bus.service.boot import BEAT, Boot, Command, Outcome
 from context_bus.service.failure import Failure, failure_of
@@ -66,6 +67,8 @@ class Host:
         self._link = ServiceLink(boot)
         self._events: collections.deque[Event] = collections.deque()
         self._wake = WakeUp()
+        # A service that only waits hears by this of who watches the bus.
+        self._news = News(self._link.publisher.audience)
         self._deadline = math.inf
         self._beat_at = time.monotonic() if boot.heartbeat and channel is not None else math.inf
         self._stop_asked = False
@@ -144,10 +147,12 @@ class Host:
                 return Overdue()
             if now >= self._beat_at:
                 self._beat(now)
-            left = min(self._deadline, self._beat_at) - now
+            left = min(self._deadline - now, self._beat_at - now, self._news.watch(poll, now))
             for fd, _ in poll.poll(None if left == math.inf else max(0, math.ceil(left * 1000))):
                 if fd == self._wake.read_end:
                     self._wake.clear()
+                elif fd == self._news.descriptor:
+                    self._news.read(time.monotonic())
                 else:
                     self._hear()
         return self._events.popleft()
