@@ -14,7 +14,6 @@ from context_bus.config.load import CONTEXT_ROOT, META_ROOT, parse_tree, read_by
 from context_bus.config.locations import service_file
 from context_bus.config.meta_reader import read_meta_node
 from context_bus.config.model import (
-    BUILT_IN_INSTANCES,
     IMMEDIATE_TYPES,
     Action,
     ContextConf,
@@ -23,6 +22,7 @@ from context_bus.config.model import (
     TaskServiceConf,
     Transition,
     Trigger,
+    is_built_in,
 )
 from context_bus.config.node import Node
 from context_bus.config.reader import read_context_node
@@ -118,7 +118,7 @@ def _warn_of_location(conf: ContextConf, service: TaskServiceConf, faults: Fault
     path = service_file(conf, service)
     if service.service_type is ServiceType.COMMAND:
         return
-    if path is None and service.instance in BUILT_IN_INSTANCES:
+    if is_built_in(service):
         return
     if path is None:
         missing = "no location"

@@ -14,7 +14,7 @@ from context_bus.config.supervision import Supervision
 #: A configuration value: text, a list of values, or named values; XML knows no other types.
 Value = str | Sequence["Value"] | Mapping[str, "Value"]
 
-#: Instances that the package brings along; every other one needs a location.
+#: Instances that the package brings along, unless a location is named; every other one needs one.
 BUILT_IN_INSTANCES = frozenset({"Monitor"})
 #: Context id of a file that names none.
 DEFAULT_CONTEXT_ID = "context001"
@@ -119,6 +119,12 @@ class TaskServiceConf:
         """Word echoed in every control message; empty if not configured."""
         value = self.configuration.get("device_action", "")
         return value if isinstance(value, str) else ""
+
+
+def is_built_in(service: TaskServiceConf) -> bool:
+    """Whether the package itself brings the class of a service along; a location of the user's wins."""
+    is_program = service.service_type is ServiceType.COMMAND
+    return service.instance in BUILT_IN_INSTANCES and not service.location and not is_program
 
 
 @dataclass(frozen=True, slots=True)

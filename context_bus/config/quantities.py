@@ -29,6 +29,10 @@ _NUMBER = re.compile(r"[0-9]{1,19}")
 _DECIMAL = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _SIZE = re.compile(r"(?P<number>[0-9]{1,19}(?:\.[0-9]{1,9})?) ?(?P<unit>[kmg]?i?b?)", re.IGNORECASE)
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+#: Units of durations, in seconds.
+_DURATIONS = {"w": 7 * 86400.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_PART = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?) ?(ms|[wdhms])")
+_DURATION = re.compile(rf"(?:{_PART.pattern} ?)+")
 _RANGE = re.compile(r"(?P<first>[0-9]{1,5})(?:-(?P<last>[0-9]{1,5}))?")
 
 
@@ -39,6 +43,20 @@ def parse_seconds(text: str) -> float:
     seconds = float(text)
     if seconds > MAX_SECONDS:
         raise ValueError(f'"{text}" seconds are more than a hundred years')
+    return seconds
+
+
+def parse_duration(text: str) -> float:
+    """Read a duration in seconds, more than 0, with units or without: ``90``, ``1h30m``, ``7d``."""
+    found = _DURATION.fullmatch(text.strip().lower())
+    if not found and not _DECIMAL.fullmatch(text):
+        raise ValueError(f'"{text}" is no duration: expected numbers of w, d, h, m or s, such as 1h30m or 7d')
+    parts = _PART.findall(text.lower()) if found else [(text, "s")]
+    seconds = sum(float(number) * _DURATIONS[unit] for number, unit in parts)
+    if seconds > MAX_SECONDS:
+        raise ValueError(f'"{text}" is more than a hundred years')
+    if not seconds:
+        raise ValueError(f'"{text}" is no time at all: expected more than 0 seconds')
     return seconds
 
 
@@ -142,6 +160,16 @@ def parse_signal(text: str) -> str:
 def say_number(number: float) -> str:
     """A number as short as it can be read back."""
     return str(int(number)) if number.is_integer() and number < 1e15 else repr(number)
+
+
+def say_duration(seconds: float) -> str:
+    """A duration in the units that people use: ``1h30m``, ``7d``, ``0.5s``."""
+    left, text = round(seconds, 3), ""
+    for unit in ("d", "h", "m"):
+        count = int(left // _DURATIONS[unit])
+        left = round(left - count * _DURATIONS[unit], 3)
+        text += f"{count}{unit}" if count else ""
+    return text + (f"{say_number(left)}s" if left or not text else "")
 
 
 def say_size(size: int) -> str:

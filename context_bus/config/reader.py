@@ -5,6 +5,7 @@ Knows the schema of the context file; must not know what the tree was written in
 
 from __future__ import annotations
 
+import contextlib
 import keyword
 import re
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from context_bus.config.faults import FaultList, did_you_mean, nearest
 from context_bus.config.inheritance import applicable
 from context_bus.config.level import MAX_UNKNOWN, Level
 from context_bus.config.model import (
+    BUILT_IN_INSTANCES,
     DEFAULT_CONTEXT_ID,
     IMMEDIATE_TYPES,
     PROCESS_TOPIC,
@@ -26,6 +28,7 @@ from context_bus.config.model import (
     Trigger,
     Value,
 )
+from context_bus.config.monitor import meeting_place, read_monitor
 from context_bus.config.node import Node, value_of
 from context_bus.config.requirements import check_instance_ids, check_requirements
 from context_bus.config.supervision import Supervision
@@ -71,9 +74,11 @@ class Calls:
 
     Args:
         on_wire: The source is a message, whose headers may ask for what no file can (``exit``).
+        taken: Who binds which port or path.
     """
 
     on_wire: bool = False
+    taken: dict[str, str] = field(default_factory=dict)
     defined: dict[str, int] = field(default_factory=dict)
     called: list[Reference] = field(default_factory=list)
 
@@ -101,6 +106,7 @@ def read_context_node(node: Node, faults: FaultList, *, partial: bool = False) -
     log_name = read_name("TaskLogName")
     context_id = level.text("ContextID", "" if partial else DEFAULT_CONTEXT_ID)
     calls = Calls(on_wire=partial)
+    calls.taken.update(_binds(level))
     defaults = read_defaults(level)
     services = read_services(level, calls, defaults)
     level.finish(SERVICE_HOMES)
@@ -157,7 +163,10 @@ def read_service(
         level.finish(SERVICE_HOMES)
         return TaskServiceConf(service_id, instance, "", supervision=supervision, line=node.line)
     description = task.text("description")
-    service_name, configuration = _read_message(task, calls, service_id if is_command else "")
+    default_name = service_id if is_command else ""
+    service_name, configuration = _read_message(task, calls, default_name, instance, service_id)
+    if instance in BUILT_IN_INSTANCES and not is_command and supervision.instances > 1:
+        level.fault("supervision", "one endpoint cannot be that of several instances", "leave one instance")
     state_type, transitions = _read_state(task, calls)
     task.finish(SERVICE_HOMES)
     level.finish(SERVICE_HOMES)
@@ -284,7 +293,9 @@ def _split_ids(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in ids if part))
 
 
-def _read_message(task: Level, calls: Calls, default_name: str) -> tuple[str, dict[str, Value]]:
+def _read_message(
+    task: Level, calls: Calls, default_name: str, instance: str, service_id: str
+) -> tuple[str, dict[str, Value]]:
     """Read the message of a service; without a default its name is required."""
     if "message" not in task and not default_name:
         task.fault("", "<message> is missing", "it holds header/service_name and content/configuration")
@@ -305,6 +316,8 @@ def _read_message(task: Level, calls: Calls, default_name: str) -> tuple[str, di
     for name in ("device_action", "location"):
         if not isinstance(configuration.get(name, ""), str):
             settings.fault(name, "one text is expected", "keep one, without elements or attributes")
+    if instance in BUILT_IN_INSTANCES and not default_name and not configuration.get("location"):
+        read_monitor(settings, service_id, calls.taken)
     for level in (header, content, message):
         level.finish(HOMES)
     return service_name, configuration
@@ -356,13 +369,18 @@ def _check_pair(
     outer, inner = addresses.get(connect), addresses.get(bind)
     if not outer or not inner:
         return
-    if _meeting_place(outer) != _meeting_place(inner):
+    if meeting_place(outer) != meeting_place(inner):
         level.fault(
             bind,
-            f"does not meet {connect}: {_meeting_place(inner)} here, {_meeting_place(outer)} there",
+            f"does not meet {connect}: {meeting_place(inner)} here, {meeting_place(outer)} there",
             f"{who} to {connect}, which the forwarder binds as {bind}: give both the same port",
         )
 
 
-def _meeting_place(address: Address) -> str:
-    return f"port {address.port}" if address.transport == "tcp" else f"ipc path {address.host}"
+def _binds(level: Level) -> dict[str, str]:
+    """What the forwarder binds; what is malformed is told elsewhere."""
+    found: dict[str, str] = {}
+    for name in ("FrontBind", "BackendBind"):
+        with contextlib.suppress(ValueError):
+            found[meeting_place(parse_address(level.text(name)))] = name
+    return found

@@ -121,7 +121,8 @@ class Provider:
         grace = max(0.1, limits.grace - EARLIER)
         ends = (conf.front_end_endpoint, conf.backend_endpoint)
         state = str(keep.place.directory) if keep is not None else ""
-        site = Site(*ends, self._roots, self._logs, grace, prepare, state)
+        store = keep.url if keep is not None else ""
+        site = Site(*ends, self._roots, self._logs, grace, prepare, state, store, insecure)
         self._spawner = Spawner(site, self._post, self._outputs)
         self._clock = ClockWatch(lambda: self._post(ClockSet()))
         self._acting: Acting | None = None

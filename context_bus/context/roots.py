@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from context_bus.config.locations import allowed_roots, is_allowed, resolve_location
-from context_bus.config.model import ContextConf, ServiceType, TaskServiceConf
+from context_bus.config.model import ContextConf, ServiceType, TaskServiceConf, is_built_in
 
 
 def home_of(conf: ContextConf) -> Path:
@@ -27,7 +27,8 @@ class Roots:
     """
 
     def __init__(self, conf: ContextConf, allowed: Iterable[str | Path] = ()) -> None:
-        self._file = conf.file
+        #: The context file, as the user gave it.
+        self.file = conf.file
         #: Where relative paths of the file start.
         self.home = home_of(conf)
         self.trust(conf)
@@ -41,7 +42,7 @@ class Roots:
 
     def resolve(self, service: TaskServiceConf) -> Path:
         """Directory that holds the directory of a service, absolute."""
-        return resolve_location(self._file, service.location)
+        return resolve_location(self.file, service.location)
 
     def refuse(self, service: TaskServiceConf) -> str:
         """Judge where a service comes from.
@@ -54,7 +55,7 @@ class Roots:
                 f"service {service.id} names programs, users or paths that the provider's own file does not; "
                 "edit that file and reload it"
             )
-        if service.service_type is ServiceType.COMMAND:
+        if service.service_type is ServiceType.COMMAND or is_built_in(service):
             return ""
         if not service.location:
             return f"service {service.id} has no location; name the directory that holds {service.instance}/"

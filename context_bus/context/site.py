@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from context_bus.config.model import ServiceType, TaskServiceConf
+from context_bus.config.model import ServiceType, TaskServiceConf, is_built_in
 from context_bus.config.supervision import LivenessKind
 from context_bus.context.adopting import Note
 from context_bus.context.events import Key
@@ -22,10 +22,12 @@ from context_bus.process.asked import Wish
 from context_bus.process.child import Child
 from context_bus.process.freight import pack
 from context_bus.process.spawn import begin, warm_up
-from context_bus.service.boot import Boot
+from context_bus.service.boot import Boot, BuiltIn
 
 #: Seconds before its kill at which a service gives up by itself: then it can still say so.
 EARLIER = 0.5
+#: Where the classes of our own services are. By name: no room on this floor imports another.
+BUILT_IN = {"Monitor": "context_bus.monitor.service:ServiceMonitor"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Site:
         grace: Seconds a service has to stop by itself.
         prepare: Called first of all in each process; must pickle.
         state: Directory of the state, by which all that services start is known; empty if there is none.
+        store: URL of the database in place of the file there, for services of our own.
+        insecure: Endpoints that other machines reach may be bound, for services of our own.
     """
 
     listen_on: str
@@ -49,6 +53,8 @@ class Site:
     grace: float
     prepare: Callable[[], None] | None = None
     state: str = ""
+    store: str = field(default="", repr=False)
+    insecure: bool = False
 
     def boot(self, order: SpawnChild) -> Boot:
         """What one service is given.
@@ -69,7 +75,13 @@ class Site:
             grace=self.grace_of(order.conf),
             heartbeat=_heartbeat(order.conf),
             prepare=self.prepare,
+            built_in=self._built_in(order.conf),
         )
+
+    def _built_in(self, conf: TaskServiceConf) -> BuiltIn | None:
+        """What a service of our own is given besides; None for any other."""
+        name = BUILT_IN.get(conf.instance, "") if is_built_in(conf) else ""
+        return BuiltIn(name, self.roots.file, self.state, self.store, self.insecure) if name else None
 
     def grace_of(self, conf: TaskServiceConf) -> float:
         """Seconds a service has to end by itself before it is killed from outside."""

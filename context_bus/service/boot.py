@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Self
 
 import msgspec
@@ -11,6 +11,32 @@ import msgspec
 from context_bus.config.model import TaskServiceConf
 from context_bus.errors import ServiceError
 from context_bus.kernel.message import UNREADABLE
+
+
+#: Directory of the user's code of a service that has none: no file is in it, so no failure is blamed on one.
+_NOWHERE = "(built in)"
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """A class that the package brings along, and what such a service knows of its provider; pickles.
+
+    It travels in the boot value and not in the environment: services that are threads share one process,
+    whose environment whatever they start inherits.
+
+    Args:
+        class_name: ``module:Class``.
+        file: The context file, for messages.
+        state: Directory of the provider's state; empty if it keeps none.
+        store: URL of the database in place of the file there, with its password; empty for that file.
+        insecure: Endpoints that other machines reach may be bound.
+    """
+
+    class_name: str
+    file: str = ""
+    state: str = ""
+    store: str = field(default="", repr=False)
+    insecure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +54,7 @@ class Boot:
         connect_timeout: Seconds to wait for the bus.
         heartbeat: Seconds between two beats on the channel; 0 for none.
         prepare: Called first of all, e.g. to configure logging; must pickle.
+        built_in: The class, if the package itself brings it along; then no location is looked at.
     """
 
     conf: TaskServiceConf
@@ -40,10 +67,13 @@ class Boot:
     connect_timeout: float = 10.0
     heartbeat: float = 0.0
     prepare: Callable[[], None] | None = None
+    built_in: BuiltIn | None = None
 
     @property
     def directory(self) -> str:
-        """Where the code of the service is looked for."""
+        """Where the code of the service is looked for; where none is, if the package brings it along."""
+        if self.built_in is not None:
+            return _NOWHERE
         return self.location or self.conf.location
 
 

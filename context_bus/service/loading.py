@@ -79,6 +79,25 @@ def load_service_class(location: str, instance: str, *, shared: bool = False) ->
     return _class_of(module, name, file)
 
 
+def load_built_in(name: str) -> type[object]:
+    """Import a class that the package brings along.
+
+    Args:
+        name: ``module:Class``.
+
+    Raises:
+        ServiceError: It cannot be imported.
+    """
+    module, _, stem = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), stem)
+    except (ImportError, AttributeError) as error:
+        raise ServiceError(one_line(f"{name} cannot be loaded: {describe(error)}")) from error
+    if not isinstance(found, type):
+        raise ServiceError(f"{name} is no class")
+    return found
+
+
 def unload(service_class: type[object]) -> None:
     """Forget the modules of a class that was loaded into a shared process, once it is not used any more."""
     package = service_class.__module__.partition(".")[0]

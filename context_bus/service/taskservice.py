@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from context_bus.config.model import Value
 from context_bus.errors import ServiceError
+from context_bus.service.boot import Boot
 from context_bus.service.configuration import convert_configuration
 from context_bus.service.task import Link, Task, make_task
 
@@ -35,3 +36,14 @@ class TaskService:
                 "context_bus.Task"
             )
         return make_task(task_class, link, convert_configuration(task_class, configuration))
+
+
+class BuiltInService(TaskService):
+    """A service that the package brings along.
+
+    Args:
+        boot: What it was given; of the provider it may know more than a user's service.
+    """
+
+    def __init__(self, boot: Boot) -> None:
+        self.boot = boot

@@ -13,8 +13,8 @@ from context_bus.service.failure import Failure, failure_of
 from context_bus.service.handler import ServiceHandler
 from context_bus.service.handler_driver import HandlerDriver
 from context_bus.service.link import ServiceLink
-from context_bus.service.loading import load_service_class, unload
-from context_bus.service.taskservice import TaskService
+from context_bus.service.loading import load_built_in, load_service_class, unload
+from context_bus.service.taskservice import BuiltInService, TaskService
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,8 @@ class Work:
         self._tell(Troubled(self._failure))
 
     def _driver(self, service_class: type[object]) -> Driver:
+        if issubclass(service_class, BuiltInService):
+            return TaskDriver(service_class(self._boot), self._boot, self._link, self._trouble)
         if issubclass(service_class, TaskService):
             return TaskDriver(service_class(), self._boot, self._link, self._trouble)
         if issubclass(service_class, ServiceHandler):
@@ -121,6 +123,9 @@ class Work:
 
 def load_from_files(boot: Boot) -> Load:
     """Load the class from where the boot value says, into a process of its own."""
+    built_in = boot.built_in
+    if built_in is not None:
+        return lambda: load_built_in(built_in.class_name)
     return lambda: load_service_class(boot.directory, boot.conf.instance)
 
 
@@ -137,6 +142,8 @@ class SharedLoad:
 
     def __call__(self) -> type[object]:
         """Load it."""
+        if self._boot.built_in is not None:
+            return load_built_in(self._boot.built_in.class_name)
         self._loaded = load_service_class(self._boot.directory, self._boot.conf.instance, shared=True)
         return self._loaded
 
