@@ -12,7 +12,6 @@ from context_bus.config.model import TaskServiceConf
 from context_bus.errors import ServiceError
 from context_bus.kernel.message import UNREADABLE
 
-
 #: Directory of the user's code of a service that has none: no file is in it, so no failure is blamed on one.
 _NOWHERE = "(built in)"
 
