@@ -183,5 +183,9 @@ class StoreLocked(StoreError):
         return f"{self.file}: {who} already provides this context{since}; {remedy}"
 
 
+class NothingRecorded(StoreError):
+    """The records are there, but hold nothing of what was asked for."""
+
+
 class StoreUnavailable(StoreError):
     """The store cannot be reached, read or written just now, or not at all."""

@@ -116,19 +116,6 @@ def _publisher(context: zmq.Context[zmq.Socket[bytes]], send_timeout: float, hwm
     return sock
 
 
-def outlet_socket(context: zmq.Context[zmq.Socket[bytes]], hwm: int) -> zmq.Socket[bytes]:
-    """A PUB that is to be bound: who is too slow loses messages, and nobody is waited for.
-
-    Args:
-        context: The owner's zmq context.
-        hwm: Messages to queue for one listener.
-    """
-    sock = context.socket(zmq.PUB)
-    sock.linger = 0
-    sock.sndhwm = hwm
-    return sock
-
-
 def subscriber_socket(
     context: zmq.Context[zmq.Socket[bytes]],
     endpoint: str,

@@ -35,6 +35,8 @@ COMMANDS = {
     "wait": "Wait until services are ready, stopped, completed.",
     "logs": "Show what services have written, and follow it.",
     "events": "Show what has happened, and follow it.",
+    "monitor": "Read what monitors have recorded: history, list.",
+    "plot": "Draw CPU and memory of services over time.",
     "context": "The same commands by another name: context reload, context ps and so on.",
     "conf-command": "Start, stop, restart, end or ask a context, and see the outcome.",
     "display": "Print every message of an endpoint.",

@@ -1,4 +1,4 @@
-"""What a monitor publishes: one frame for a transaction, a row for each service. Pure."""
+"""What a monitor publishes: one message for a transaction, an element for each service. Pure."""
 
 from __future__ import annotations
 
@@ -6,31 +6,20 @@ from collections.abc import Iterable
 
 import msgspec
 
-from context_bus.kernel.message import join_frame
 from context_bus.monitor.roster import Entry
-from context_bus.process.usage import Usage
+from context_bus.process.usage import Usage, published
 
-#: Topic of the frames.
+#: Topic of the messages.
 MONITOR_TOPIC = "monitor"
 
 _encode = msgspec.json.Encoder().encode
 
 
-class _Words(msgspec.Struct, frozen=True):
-    """What the provider says of a service; its pid stands among the figures."""
-
-    action: str
-    state: str
-
-
-def monitor_frame(transaction: str, rows: Iterable[tuple[Entry, Usage]]) -> bytes:
-    """Make the frame ``monitor @@@ {"<transaction>": [row, ...]}``.
+def monitor_body(transaction: str, rows: Iterable[tuple[Entry, Usage]]) -> bytes:
+    """Make ``{"<transaction>": [element, ...]}``.
 
     Args:
         transaction: Whose services they are.
-        rows: What the provider says of each, and its figures, which stand in one object.
+        rows: What the provider says of each, and its figures; they stand in one object.
     """
-    texts = [
-        _encode(_Words(entry.action, entry.state))[:-1] + b"," + _encode(usage)[1:] for entry, usage in rows
-    ]
-    return join_frame(MONITOR_TOPIC, b"{%b:[%b]}" % (_encode(transaction), b",".join(texts)))
+    return _encode({transaction: [published(usage, entry.action, entry.state) for entry, usage in rows]})

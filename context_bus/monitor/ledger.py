@@ -165,15 +165,13 @@ def _used(connection: sa.Connection) -> int:
 
 def _slice(connection: sa.Connection, keep_from: int) -> int:
     """Up to when samples go since there are too many: a part of the time between the first and the last."""
-    firsts = sa.select(sa.func.min(samples.c.at)).where(samples.c.series == series.c.id).scalar_subquery()
-    lasts = sa.select(sa.func.max(samples.c.at)).where(samples.c.series == series.c.id).scalar_subquery()
+    own = samples.c.series == series.c.id
+    begins = sa.select(sa.func.min(samples.c.at)).where(own).scalar_subquery()
+    ends = sa.select(sa.func.max(samples.c.at)).where(own).scalar_subquery()
+    spans = sa.select(begins.label("first"), ends.label("last")).select_from(series).subquery()
     with connection.begin():
-        rows = connection.execute(sa.select(firsts, lasts).select_from(series)).all()
-    begins, ends = (
-        [row[0] for row in rows if row[0] is not None],
-        [row[1] for row in rows if row[1] is not None],
-    )
-    if not begins:
+        row = connection.execute(sa.select(sa.func.min(spans.c.first), sa.func.max(spans.c.last))).one()
+    if row[0] is None:
         return keep_from
-    first = min(begins)
-    return first + max(1, round((max(ends) - first) * SLICE))
+    first, last = int(row[0]), int(row[1])
+    return first + max(1, round((last - first) * SLICE))

@@ -30,7 +30,7 @@ class Series(msgspec.Struct, frozen=True):
     Args:
         transaction: Its transaction.
         service_id: Its id.
-        samples: How many.
+        samples: How many; 0 if they were not counted.
         first: When the first one was, in seconds since the epoch.
         last: When the last one was.
     """
@@ -65,30 +65,28 @@ class Records:
         """Release everything."""
         self._engine.dispose()
 
-    def series(self, since: float | None = None, until: float | None = None) -> tuple[Series, ...]:
-        """What is recorded, by transaction and service, those of the youngest transaction first.
+    def series(self, *, counted: bool = True) -> tuple[Series, ...]:
+        """What is recorded, by transaction and service, the youngest transaction first.
 
         Args:
-            since: Only series with samples from then on, in seconds since the epoch; None for all.
-            until: And before then.
+            counted: Count the samples, for which each one has to be looked at.
 
         Raises:
             StoreTooNew: A later version wrote it.
             StoreUnavailable: There are no records, or they cannot be read; so for every method.
         """
-        at = samples.c.at
-        figures = sa.select(
-            series.c.transaction, series.c.service_id, sa.func.count(), sa.func.min(at), sa.func.max(at)
-        )
-        statement = figures.join(samples, samples.c.series == series.c.id).group_by(series.c.id)
-        statement = statement.group_by(series.c.transaction, series.c.service_id)
-        if since is not None:
-            statement = statement.where(at >= _milliseconds(since))
-        if until is not None:
-            statement = statement.where(at < _milliseconds(until))
+        own = samples.c.series == series.c.id
+        wanted = [sa.func.min(samples.c.at), sa.func.max(samples.c.at)]
+        parts = [sa.select(each).where(own).scalar_subquery() for each in wanted]
+        count = sa.select(sa.func.count()).select_from(samples).where(own).scalar_subquery()
+        number = count if counted else sa.literal(0)
         with self._connection() as connection:
-            rows = connection.execute(statement).all()
-        found = [Series(row[0], row[1], row[2], row[3] / 1000, row[4] / 1000) for row in rows]
+            rows = connection.execute(
+                sa.select(series.c.transaction, series.c.service_id, number, *parts)
+            ).all()
+        found = [
+            Series(row[0], row[1], row[2], row[3] / 1000, row[4] / 1000) for row in rows if row[3] is not None
+        ]
         age: dict[str, float] = {}
         for each in found:
             age[each.transaction] = max(age.get(each.transaction, 0.0), each.last)

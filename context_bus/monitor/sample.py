@@ -56,25 +56,23 @@ class Sample(msgspec.Struct, frozen=True):
     processes: int | None = None
 
 
-def sample_of(at: float, usage: Usage, before: Usage | None) -> Sample:
+def sample_of(at: float, usage: Usage, *, has_cpu: bool) -> Sample:
     """Make a sample of the figures of a service.
 
     Args:
         at: Seconds since the epoch.
         usage: The figures.
-        before: Those of the look before; of another process, or without one, CPU says nothing yet.
+        has_cpu: Whether its CPU was measured: at the first look there is none before to measure since.
     """
     when = round(at * 1000)
     if usage.gone:
         return Sample(usage.serviceId, when, 0)
-    is_same = before is not None and not before.gone and before.pid == usage.pid
-    is_same = is_same and before is not None and before.create_time == usage.create_time
     total = usage.total
     return Sample(
         service_id=usage.serviceId,
         at=when,
         state=_NUMBERS.get(usage.status, len(STATES) - 1),
-        cpu=round(total.cpu_percent * CENTI) if is_same else None,
+        cpu=round(total.cpu_percent * CENTI) if has_cpu else None,
         rss=round(total.rss * 1024),
         vms=round(total.vms * 1024),
         threads=usage.threads,

@@ -6,19 +6,20 @@ Knows the probe and what it is given; must not know the provider but by what it 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from context_bus.bus.outlet import Outlet
 from context_bus.config.monitor import MonitorConf
 from context_bus.errors import BusError
 from context_bus.kernel.message import Frame
 from context_bus.monitor.beat import Beat
-from context_bus.monitor.frame import monitor_frame
+from context_bus.monitor.binding import open_outlet
+from context_bus.monitor.frame import MONITOR_TOPIC, monitor_body
 from context_bus.monitor.keeper import Keeper
-from context_bus.monitor.outlet import Outlet
 from context_bus.monitor.roster import Entry, Record, roster_of
-from context_bus.monitor.sample import Sample, sample_of
+from context_bus.monitor.sample import sample_of
 from context_bus.process.probe import Probe
-from context_bus.process.usage import Options, Usage
+from context_bus.process.usage import Options
 from context_bus.service.subscription import subscribe
 from context_bus.service.task import Task
 
@@ -49,12 +50,11 @@ class Monitor(Task):
         self._roster: Sequence[Entry] = ()
         #: Broadcasts that were heard; a reply to a question that was asked before is older than they are.
         self._heard = 0
-        self._known: Mapping[str, Usage] = {}
         self._gone: frozenset[str] = frozenset()
 
     def setup(self) -> None:
         """Take the endpoint, so that one which is taken fails the start and not the first frame."""
-        self._outlet = Outlet(self._conf.endpoint, insecure=self._insecure)
+        self._outlet = open_outlet(self._conf.endpoint, insecure=self._insecure)
         if self._keeper is not None:
             self._keeper.start()
 
@@ -87,21 +87,17 @@ class Monitor(Task):
     def _look(self) -> None:
         assert self._outlet is not None
         roster = [entry for entry in self._roster if entry.has_process]
+        measured = {entry.service_id for entry in roster if self._probe.knows(entry.service_id)}
         found = self._probe.sample({entry.service_id: entry.pid or 0 for entry in roster}, self._options)
-        rows = [(entry, found[entry.service_id]) for entry in roster if entry.service_id in found]
-        self._outlet.send(monitor_frame(self.transaction, rows))
+        rows = [(entry, found[entry.service_id]) for entry in roster]
+        self._outlet.send(MONITOR_TOPIC, monitor_body(self.transaction, rows))
         if self._keeper is not None and rows:
-            self._keeper.keep(self._samples(rows))
-        self._known = found
-        self._look_for_lost()
+            at = time.time()
+            self._keeper.keep(sample_of(at, usage, has_cpu=usage.serviceId in measured) for _, usage in rows)
+        self._look_for_lost(frozenset(name for name, usage in found.items() if usage.gone))
 
-    def _samples(self, rows: Sequence[tuple[Entry, Usage]]) -> list[Sample]:
-        at = time.time()
-        return [sample_of(at, usage, self._known.get(usage.serviceId)) for _, usage in rows]
-
-    def _look_for_lost(self) -> None:
+    def _look_for_lost(self, gone: frozenset[str]) -> None:
         """Ask again for processes that stay away: what the provider said of their end may have been lost."""
-        gone = frozenset(name for name, usage in self._known.items() if usage.gone)
         if gone & self._gone:
             self._ask(min(ASKING, ASKING_PART * self._conf.frequency))
         self._gone = gone
