@@ -17,6 +17,7 @@ from context_bus.context.errands import Errands
 from context_bus.context.events import ReplyTo
 from context_bus.context.instructions import SendFigures
 from context_bus.context.topquery import Subject, row
+from context_bus.process.family import Family
 from context_bus.process.probe import Probe
 from context_bus.process.usage import Options, Usage
 
@@ -43,7 +44,7 @@ class Measuring:
 
     def __init__(self, subjects: Subjects, say: Callable[[SendFigures, msgspec.Raw], None]) -> None:
         self._subjects, self._say = subjects, say
-        self._probe = Probe(APART, KEEP)
+        self._probes = Probes()
         #: One look at a time.
         self._looking = asyncio.Lock()
         self._leaving = asyncio.Event()
@@ -85,7 +86,7 @@ class Measuring:
                 # Who asks from now on gets a look that begins after.
                 del self._next[question]
                 subjects = self._subjects(transactions)
-                return await asyncio.to_thread(_rows, self._probe, subjects, options)
+                return await asyncio.to_thread(_rows, self._probes, subjects, options)
         finally:
             if self._next.get(question) is asyncio.current_task():  # it has failed
                 del self._next[question]
@@ -94,27 +95,42 @@ class Measuring:
         """Whether CPU time can be told at once; if not, take the first of two looks."""
         async with self._looking:
             subjects = [each for each in self._subjects(transactions) if each.pid]
-            if all(self._probe.knows(key_of(each)) for each in subjects):
+            if all(self._probes.know(each) for each in subjects):
                 return True
-            brief = Options(details=options.details)
-            await asyncio.to_thread(sample, self._probe, subjects, brief)
+            await asyncio.to_thread(self._probes.sample, subjects, Options(details=options.details))
             return False
 
 
-def key_of(subject: Subject) -> str:
-    """What a service is known by to a probe: the same id in another transaction is another service."""
-    return f"{subject.transaction} {subject.service_id}"
+class Probes:
+    """A probe for each transaction: the same id in another one is another service."""
+
+    def __init__(self) -> None:
+        self._family = Family()
+        self._probes: dict[str, Probe] = {}
+
+    def know(self, subject: Subject) -> bool:
+        """Whether CPU time of this service could be told now."""
+        probe = self._probes.get(subject.transaction)
+        return probe is not None and probe.knows(subject.service_id)
+
+    def sample(self, subjects: Iterable[Subject], options: Options) -> dict[tuple[str, str], Usage]:
+        """Look at all that have a process; usages by transaction and service."""
+        pids: dict[str, dict[str, int]] = {}
+        for each in subjects:
+            if each.pid:
+                pids.setdefault(each.transaction, {})[each.service_id] = each.pid
+        found = {}
+        for transaction, services in pids.items():
+            probe = self._probes.get(transaction)
+            if probe is None:
+                probe = self._probes[transaction] = Probe(APART, KEEP, self._family)
+            for service_id, usage in probe.sample(services, options).items():
+                found[transaction, service_id] = usage
+        return found
 
 
-def sample(probe: Probe, subjects: Iterable[Subject], options: Options) -> dict[str, Usage]:
-    """Look at all that have a process; usages by `key_of`, each with the service's own id."""
-    found = probe.sample({key_of(each): each.pid for each in subjects if each.pid}, options)
-    return {
-        key: msgspec.structs.replace(usage, serviceId=key.partition(" ")[2]) for key, usage in found.items()
-    }
-
-
-def _rows(probe: Probe, subjects: list[Subject], options: Options) -> msgspec.Raw:
+def _rows(probes: Probes, subjects: list[Subject], options: Options) -> msgspec.Raw:
     """The content of an answer; in a thread, for with memory maps it may be megabytes."""
-    found = sample(probe, subjects, options)
-    return msgspec.Raw(msgspec.json.encode([row(each, found.get(key_of(each))) for each in subjects]))
+    found = probes.sample(subjects, options)
+    rows = [row(each, found.get((each.transaction, each.service_id))) for each in subjects]
+    return msgspec.Raw(msgspec.json.encode(rows))

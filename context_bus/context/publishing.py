@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from context_bus.bus.outlet import Outlet
-from context_bus.context.measuring import APART, Subjects, key_of, sample
+from context_bus.context.measuring import APART, Subjects
 from context_bus.context.topquery import Publication, Subject
 from context_bus.process.probe import Probe
 from context_bus.process.usage import Options, published
@@ -109,8 +109,10 @@ class Publishing:
 
 def _body(probe: Probe, transaction: str, subjects: list[Subject], options: Options) -> bytes:
     """What one message says; in a thread."""
-    found = sample(probe, subjects, options)
+    found = probe.sample({each.service_id: each.pid for each in subjects if each.pid}, options)
     rows = [
-        published(found[key_of(each)], each.action, each.state) for each in subjects if key_of(each) in found
+        published(found[each.service_id], each.action, each.state)
+        for each in subjects
+        if each.service_id in found
     ]
     return msgspec.json.encode({transaction: rows})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from context_bus.process import tree
 
@@ -32,22 +32,25 @@ class Family:
         if at - self._looked > STALE:
             self._parents.clear()
         self._looked = at
-        parents = self._parents
-        present = {int(name) for name in os.listdir("/proc") if name.isdigit()}
-        gone = parents.keys() - present
-        if gone:
-            # Whose parent has ended has another now.
-            self._parents = parents = {
-                pid: parent for pid, parent in parents.items() if pid not in gone and parent not in gone
-            }
-        for pid in present - parents.keys():
+        present = set(map(int, filter(str.isdigit, os.listdir("/proc"))))
+        if present == self._parents.keys():
+            return
+        self._drop(self._parents.keys() - present)
+        for pid in present - self._parents.keys():
             with contextlib.suppress(PermissionError):
                 row = tree.read_row(pid)
                 if row is not None:
-                    parents[pid] = row.parent
+                    self._parents[pid] = row.parent
         self._children = {}
-        for pid, parent in parents.items():
+        for pid, parent in self._parents.items():
             self._children.setdefault(parent, []).append(pid)
+
+    def _drop(self, gone: Set[int]) -> None:
+        """Forget who has ended, and the parents of those whose parent has: they have others now."""
+        if gone:
+            self._parents = {
+                pid: parent for pid, parent in self._parents.items() if pid not in gone and parent not in gone
+            }
 
     def children(self, pid: int) -> list[int]:
         """The children of a process at the last look, by process id."""

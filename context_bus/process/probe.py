@@ -30,11 +30,12 @@ class Probe:
     Args:
         apart: Seconds that a sample has to be old for CPU percentages to be measured since it.
         keep: Seconds after which a sample is too old for that; None for the sample before, however old.
+        family: Who descends from whom, for several probes of one thread.
     """
 
-    def __init__(self, apart: float = 0.0, keep: float | None = None) -> None:
+    def __init__(self, apart: float = 0.0, keep: float | None = None, family: Family | None = None) -> None:
         self._pace = Pace(apart, keep)
-        self._family = Family()
+        self._family = family or Family()
 
     def knows(self, service_id: str) -> bool:
         """Whether CPU time of this service could be measured now, since a sample before."""

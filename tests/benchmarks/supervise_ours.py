@@ -222,8 +222,10 @@ class Client:
         self.command("restart", name)
 
     def statistics(self, name: str) -> None:
-        """Ask for the figures of all services, once."""
-        self.query("top")
+        """Have the figures of all services published every second: CPU, memory, threads, descriptors."""
+        port = free_ports(1)
+        endpoint = {"endpoint": f"tcp://127.0.0.1:{port}", "frequency_s": 1.0, "type": "pub"}
+        self.query("top", brief=True, service=endpoint)
 
     def close(self) -> None:
         self._dialogue.close()
