@@ -32,7 +32,8 @@ class Outlet:
 
     def __init__(self, endpoint: str, *, insecure: bool = False) -> None:
         check_bind(endpoint, insecure=insecure, harm="read what is published")
-        _check_path(endpoint)
+        self._path = _path(endpoint)
+        _check_path(self._path, endpoint)
         self._context = sockets.new_context(max_sockets=1)
         with sockets.released_on_failure(self._context):
             self._socket = sockets.outlet_socket(self._context)
@@ -52,12 +53,20 @@ class Outlet:
         """Close, once; what has been sent may still leave for a moment."""
         self._socket.close(round(sockets.LINGER * 1000))
         self._context.term()
+        if self._path:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)  # libzmq leaves it
 
 
-def _check_path(endpoint: str) -> None:
-    """See that nobody listens at a path, and that no file is there: libzmq would remove it without a word."""
+def _path(endpoint: str) -> str:
+    """The file that an endpoint is; empty if it is none."""
     transport, path, _ = split_endpoint(endpoint)
-    if transport != "ipc" or path.startswith("@") or not os.path.lexists(path):
+    return path if transport == "ipc" and not path.startswith("@") else ""
+
+
+def _check_path(path: str, endpoint: str) -> None:
+    """See that nobody listens at a path, and that no file is there: libzmq would remove it without a word."""
+    if not path or not os.path.lexists(path):
         return
     if not stat.S_ISSOCK(os.lstat(path).st_mode):
         raise EndpointError(f"cannot bind {endpoint}: a file is there already; choose another path")
