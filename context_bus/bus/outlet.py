@@ -50,7 +50,9 @@ class Outlet:
             self._socket.send(check_topic(topic) + SEPARATOR + body, zmq.NOBLOCK)
 
     def close(self) -> None:
-        """Close, once; what has been sent may still leave for a moment."""
+        """Close; what has been sent may still leave for a moment."""
+        if self._socket.closed:
+            return
         self._socket.close(round(sockets.LINGER * 1000))
         self._context.term()
         if self._path:

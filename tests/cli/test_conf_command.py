@@ -224,3 +224,24 @@ def test_wrong_input_is_one_line(conf_command: Call, args: list[str], words: str
     ended = conf_command(*args)
     assert ended.code == 2
     assert words in ended.error
+
+
+@pytest.mark.parametrize("sender", ["", "somebody"])
+def test_answer_on_the_topic_of_all_counts_from_providers_of_old_only(
+    conf_command: Call, provider: ScriptedProvider, bus: LocalBus, sender: str
+) -> None:
+    """They do not say who they are; what a provider of today says there may be about another's question."""
+
+    def script(message: dict[str, Any]) -> Sequence[Said]:
+        other = bus.publisher()
+        header = {"action": "reply_context", "service_transaction": "TX"} | (
+            {"sender": sender} if sender else {}
+        )
+        other.wait_for_subscriber("state", 5.0)
+        other.send("state", json.dumps({"header": header, "content": {"contextId": "other"}}).encode())
+        other.close()
+        return [("reply_context", RECORD | {"transaction": "TX"})] if sender else []
+
+    provider.script = script
+    ended = conf_command("--service_name=state", "--transaction=TX", "--action=request", "--json")
+    assert json.loads(ended.out)["contextId"] == ("context001" if sender else "other")
