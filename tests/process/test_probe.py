@@ -166,17 +166,31 @@ def test_process_that_ended_is_a_row_that_says_so() -> None:
 
 def test_child_that_ends_during_the_pass_is_left_out() -> None:
     """Between the walk through the process table and the look at the child."""
+    family = Family()
+    around = Surroundings(Pace(), family, ALL, figures.boot_time())
+    with subprocess.Popen(["sleep", "300"]) as child:
+        family.look(figures.now())
+        assert (child.pid, os.getpid()) in family.descendants(os.getpid())
+        child.kill()
+    usage = Look(around, os.getpid(), None).usage("me")
+    assert child.pid not in {row.pid for row in usage.children}
+    assert usage.gone == ""
+
+
+def test_child_that_has_another_parent_by_now_is_left_out() -> None:
+    """Whose parent has ended during the pass is another's, and known as such at the next."""
+    probe = Probe()
     with running("family") as (pid, told):
+        child, grandchild = map(int, told.split())
         family = Family()
         family.look(figures.now())
-        assert len([*family.descendants(pid)]) == 2
-        for each in told.split():
-            os.kill(int(each), 9)
-        wait_until(lambda: subjects.status(int(told.split()[0]))["State"].startswith("Z"), 5.0)
-        around = Surroundings(Pace(), family, ALL, figures.boot_time())
-        usage = Look(around, pid, None).usage("one")
-    assert usage.processes <= 1
-    assert usage.gone == ""
+        os.kill(child, 9)
+        wait_until(lambda: subjects.status(grandchild)["PPid"] != str(child), 5.0)
+        around = Surroundings(Pace(), family, BRIEF, figures.boot_time())
+        assert Look(around, pid, None).usage("one").processes == 1  # the child, dead and not reaped
+        assert probe.sample({"one": pid}, BRIEF)["one"].processes == 1
+        family.look(figures.now())
+        assert [each for each, _ in family.descendants(pid)] == [child]
 
 
 def test_samples_taken_while_processes_end_raise_nothing() -> None:
