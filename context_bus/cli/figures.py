@@ -30,8 +30,9 @@ def print_figures(rows: Sequence[TopRow]) -> None:
     say_table(columns, cells, cuttable=CUTTABLE)
     # A process that several services share counts once.
     usages = {row.pid: row.memory for row in rows if row.memory is not None}.values()
+    count = sum(1 + each.processes for each in usages if not each.gone)
     say(
-        f"together {sum(1 + each.processes for each in usages if not each.gone)} processes, "
+        f"together {count} process{'es' if count != 1 else ''}, "
         f"{sum(each.total.rss for each in usages):.1f} MiB, "
         f"cpu {sum(each.total.cpu_percent for each in usages):.1f} %"
     )

@@ -73,13 +73,7 @@ def carry_out(
         show.line(f"Sending message of [{size}] bytes")
         if is_query:
             transaction, record = commander.query(conversation, request, timeout)
-            if as_json:
-                say_json(record, indent=2)
-            elif request.action == "top":
-                print_figures(read_rows(record))
-                _print_publication(request.monitor)
-            else:
-                _print_record(transaction, record)
+            _print_reply(request, transaction, record, as_json)
         elif not wait:
             for body in frames:
                 conversation.send(topic, body)
@@ -123,6 +117,18 @@ class _Lines(_Silent):
         """Print what an answer says of services that moved."""
         if kind is AnswerKind.PROGRESS:
             show_progress(answer)
+
+
+def _print_reply(
+    request: Request, transaction: str, record: Mapping[str, Any] | list[Any], as_json: bool
+) -> None:
+    if as_json:
+        say_json(record, indent=2)
+    elif request.action == "top":
+        print_figures(read_rows(record))
+        _print_publication(request.monitor)
+    else:
+        _print_record(transaction, record)
 
 
 def _print_publication(options: MonitorOptions) -> None:
