@@ -19,6 +19,9 @@ F = TypeVar("F", bound=Callable[..., object])
 #: What is expected, for messages.
 EXPECTED = "expected a time ago such as 90s, 1h30m or 7d, a time such as 10:30, or 2026-03-28 10:30"
 
+#: Intervals that people think in, in seconds.
+STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400)
+
 _EPOCH = re.compile(r"@(?P<seconds>[0-9]{1,12}(?:\.[0-9]{1,9})?)")
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?")
 _DAYS = {"today": 0, "yesterday": 1}
@@ -138,6 +141,13 @@ def check_range(since: float, until: float) -> None:
     """
     if not since < until or not math.isfinite(until - since):
         raise click.UsageError("--since must be before --until")
+
+
+def fitting_step(seconds: float, count: int) -> float:
+    """The shortest of such intervals of which at most so many make up a time; whole days beyond."""
+    return next(
+        (step for step in STEPS if seconds / step <= count), 86400 * math.ceil(seconds / 86400 / count)
+    )
 
 
 def say_moment(at: float) -> str:

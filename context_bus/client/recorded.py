@@ -16,6 +16,12 @@ from context_bus.store.place import HOME, Place, place_of
 if TYPE_CHECKING:
     from context_bus.monitor.records import Records, Series
     from context_bus.store.records import Reader
+    from context_bus.store.remembered import EventRow
+
+#: Events that are read at a time.
+_CHUNK = 5_000
+#: After this number nothing has happened; what databases can hold is more.
+_NEVER = 2**53 - 1
 
 
 def place_for(context_file: Path | None, state: str = "") -> Place:
@@ -67,6 +73,26 @@ def open_store(place: Place, store: str = "") -> Reader:
     from context_bus.store.records import Reader
 
     return Reader(address_of(place, store))
+
+
+def events_since(reader: Reader, since: float) -> list[EventRow]:
+    """Events of a provider from then on, in their order, and some before.
+
+    Args:
+        reader: Its store.
+        since: Seconds since the epoch.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    found: list[EventRow] = []
+    before = _NEVER
+    while part := reader.last_events(before, _CHUNK):
+        found[:0] = part
+        before = part[0].sequence
+        if part[0].at < since:
+            break
+    return found
 
 
 def choose_series(

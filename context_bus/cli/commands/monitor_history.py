@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from context_bus.cli.lazy import examples
-from context_bus.cli.moments import Duration, check_range, range_options, say_moment
+from context_bus.cli.moments import Duration, check_range, fitting_step, range_options, say_moment
 from context_bus.cli.output import say, say_json, say_table
 from context_bus.cli.records_options import only_transaction, records_options
 
@@ -20,16 +21,15 @@ if TYPE_CHECKING:
     from context_bus.monitor.buckets import Bucket, Figures
     from context_bus.monitor.records import Series
 
-#: Intervals that are shown, about, unless their length is said.
+#: Intervals that are shown at most, unless their length is said.
 ROWS = 60
-#: Intervals that people think in, in seconds.
-STEPS = (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 7 * 86400)
 #: Intervals at most; more are asked for by accident.
 MOST = 100_000
 #: Characters of a line that is drawn.
 WIDTH = 60
 QUANTITIES = ("cpu", "rss", "threads", "descriptors", "processes")
 PARTS = ("min", "avg", "p95", "max")
+CPU, RSS = "CPU %", "RSS MiB"
 COLUMNS = ("time", "n", "cpu min", "avg", "p95", "max", "rss min", "avg", "p95", "max", "threads", "fds")
 
 
@@ -43,7 +43,7 @@ COLUMNS = ("time", "n", "cpu min", "avg", "p95", "max", "rss min", "avg", "p95",
 @click.argument("service", metavar="SERVICE")
 @range_options()
 @click.option(
-    "--bucket", type=Duration(), help="Sum up by so much time: 10s, 1m, 1h.  [default: about 60 rows]"
+    "--bucket", type=Duration(), help="Sum up by so much time: 10s, 1m, 1h.  [default: 60 rows or less]"
 )
 @only_transaction()
 @click.option("--csv", "as_csv", is_flag=True, help="Print the result as CSV.")
@@ -74,7 +74,7 @@ def command(
     with open_records(place_for(context_file, state), store) as records:
         found = choose_series(records.series(counted=False), [service], transaction, since, until)
         chosen = next((each for each in found if each.service_id == service), found[0])
-        width = bucket or fitting_bucket(min(until, chosen.last + 1) - max(since, chosen.first))
+        width = bucket or fitting_step(min(until, chosen.last + 1) - max(since, chosen.first), ROWS)
         if (until - since) / width > MOST:
             raise click.UsageError(f"more than {MOST} intervals; choose a longer --bucket")
         rows = records.history(chosen.service_id, chosen.transaction, since, until, width)
@@ -84,11 +84,6 @@ def command(
         _say_csv(rows)
     else:
         _say_rows(chosen, since, until, width, rows)
-
-
-def fitting_bucket(seconds: float) -> float:
-    """The interval of which about `ROWS` make up so much time."""
-    return next((step for step in STEPS if seconds / step <= ROWS), STEPS[-1])
 
 
 def _document(
@@ -120,8 +115,8 @@ def _say_rows(chosen: Series, since: float, until: float, width: float, rows: Se
     from context_bus.config.quantities import say_duration
 
     say(f"{chosen.service_id} of {chosen.transaction}, {say_moment(since)} to {say_moment(until)}")
-    say(_line("CPU %", rows, width, lambda row: row.cpu))
-    say(_line("RSS MiB", rows, width, lambda row: row.rss))
+    say(_line(CPU, rows, width, lambda row: row.cpu))
+    say(_line(RSS, rows, width, lambda row: row.rss))
     say(f"by {say_duration(width)}:")
     is_one_day = time.localtime(since)[:3] == time.localtime(until)[:3]
     form = "%H:%M:%S" if is_one_day else "%m-%d %H:%M" if width >= 60 else "%m-%d %H:%M:%S"
@@ -137,8 +132,13 @@ def _line(name: str, rows: Sequence[Bucket], width: float, of: Callable[[Bucket]
     if not known:
         return f"{name:8} -"
     values = [by_place.get(place) for place in range(min(by_place), max(by_place) + 1)]
+    if values.count(None) > len(values) / 2:
+        # Looked at less often than once in an interval: what lies between is no gap.
+        values = [value for value in values if value is not None]
     least, greatest = min(each.min for each in known), max(each.max for each in known)
-    return f"{name:8} {sparkline(thinned(values, WIDTH))}  {least:.1f} to {greatest:.1f}"
+    # Of memory the changes tell more than the height; both ends are said.
+    low = 0.0 if name == CPU else math.inf
+    return f"{name:8} {sparkline(thinned(values, WIDTH), low)}  {least:.1f} to {greatest:.1f}"
 
 
 def _cells(row: Bucket, form: str) -> Iterator[object]:

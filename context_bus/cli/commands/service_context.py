@@ -63,7 +63,13 @@ EXIT_CODES = {"SIGINT": 130, "SIGINT again": 130, "SIGTERM again": 143}
     envvar="CONTEXT_BUS_STATE",
     help="Directory for what must survive.  [default: .context_bus beside FILE]",
 )
-@click.option("--store", default="", metavar="URL", help="Database for it: postgresql://USER@HOST/DATABASE.")
+@click.option(
+    "--store",
+    default="",
+    metavar="URL",
+    envvar="CONTEXT_BUS_STORE",
+    help="Database for it: postgresql://USER@HOST/DATABASE.",
+)
 @click.option("--fresh", is_flag=True, help="Bring nothing back that a killed provider had running.")
 @click.option(
     "--keep_services",
