@@ -112,7 +112,8 @@ class Keeper:
                     continue
                 if time.monotonic() >= prune_at:
                     prune_at = time.monotonic() + self._prune(ledger)
-                self._rest(written_at + self._keeping.commit_every)
+                if batch:
+                    self._rest(written_at + self._keeping.commit_every)
         finally:
             ledger.close()
 
@@ -154,7 +155,7 @@ class Keeper:
             ledger.close()
             _log.debug("not pruned: store=%s reason=%s", self._address, error)
             return self._keeping.prune_every
-        return self._keeping.prune_every if is_done else 0.0
+        return self._keeping.prune_every if is_done else self._keeping.commit_every
 
     def _restore(self, batch: list[Sample]) -> None:
         with self._moved:

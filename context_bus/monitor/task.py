@@ -24,7 +24,7 @@ from context_bus.service.subscription import subscribe
 from context_bus.service.task import Task
 
 #: Seconds the provider may take at the beginning to say who runs; its next broadcast says it, too.
-ASKING = 5.0
+ASKING = 1.0
 #: Part of a period that a question may take later on: the next frame must not wait for it.
 ASKING_PART = 0.5
 
