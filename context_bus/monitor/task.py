@@ -13,7 +13,6 @@ from context_bus.config.monitor import MonitorConf
 from context_bus.errors import BusError
 from context_bus.kernel.message import Frame
 from context_bus.monitor.beat import Beat
-from context_bus.monitor.binding import open_outlet
 from context_bus.monitor.frame import MONITOR_TOPIC, monitor_body
 from context_bus.monitor.keeper import Keeper
 from context_bus.monitor.roster import Entry, Record, roster_of
@@ -54,7 +53,7 @@ class Monitor(Task):
 
     def setup(self) -> None:
         """Take the endpoint, so that one which is taken fails the start and not the first frame."""
-        self._outlet = open_outlet(self._conf.endpoint, insecure=self._insecure)
+        self._outlet = Outlet(self._conf.endpoint, insecure=self._insecure)
         if self._keeper is not None:
             self._keeper.start()
 

@@ -137,7 +137,7 @@ def test_endpoint_that_is_taken_is_one_line(bus: LocalBus) -> None:
     ("endpoint", "words"),
     [
         ("tcp://0.0.0.0:6558", "refused to bind tcp://0.0.0.0:6558"),
-        ("ipc://{}/precious", "is there and no socket; choose another path"),
+        ("ipc://{}/precious", "a file is there already; choose another path"),
     ],
 )
 def test_endpoint_that_must_not_be_bound_is_one_line(
