@@ -22,6 +22,7 @@ from context_bus.kernel.message import SEPARATOR
 #: How the filters of those begin who want nodes to report; a second watcher's is not told to us but by one
 #: of its own, under the topic itself.
 _WATCHED = b"\x01" + STATS_TOPIC.encode()
+_REPORTS = STATS_TOPIC.encode() + SEPARATOR
 
 _time = time.time
 
@@ -53,21 +54,22 @@ class Audience:
         self.looked = now
         if self._closed:
             return
-        recv, filters = self._socket.recv, self._filters
+        recv, filters, watched = self._socket.recv, self._filters, False
         while sockets.is_readable(self._socket):
             try:
                 while True:
                     frame = recv(zmq.DONTWAIT)
                     if frame[:1] == b"\x01":
                         filters.add(frame[1:])
-                        if frame.startswith(_WATCHED):
-                            self.on_watched()
+                        watched = watched or frame.startswith(_WATCHED)
                         for call in self.waiting.get(frame[1:], ()):
                             call()
                     elif frame[:1] == b"\x00":
                         filters.discard(frame[1:])
             except zmq.Again:
                 continue
+        if watched and _REPORTS in filters:  # who has come and gone meanwhile needs no report
+            self.on_watched()
 
     def reaches(self, topic: str) -> bool:
         """Whether somebody is known to listen to this topic, by it, by its first bytes or to everything."""
