@@ -359,7 +359,7 @@ def test_watching_goes_on_with_another_forwarder() -> None:
             node.subscribe("t", lambda content: None)
             with serving(node):
                 node.publish("t", 1)
-                wait_for_row(watching, "t", node.publisher.sender, lambda row: row.messages == 1)
+                wait_for_row(watching, "t", node.publisher.sender, lambda row: row.received == 1)
                 forwarder.kill()
                 forwarder.start(settle=0.05)
                 node._barrier(10)
