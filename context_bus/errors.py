@@ -99,6 +99,10 @@ class RequestFailed(BusError):
     """The handler at the other side raised; the text is its own."""
 
 
+class RecordingError(BusError):
+    """A recording cannot be read, or cannot go on; what is in it stays."""
+
+
 # -- processes and services ----------------------------------------------------------------------
 
 

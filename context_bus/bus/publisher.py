@@ -198,6 +198,12 @@ class Publisher:
         with self._lock:
             self._send_frame(frame, _time(), self._sent.of(topic))
 
+    def relay(self, frame: bytes) -> None:
+        """Send a frame that came from a bus, topic and all, byte for byte as it is."""
+        with self._lock:
+            self._send_frame(frame, _time())
+            self._unnumbered += 1
+
     def send_message(self, topic: str, message: Message[T], *, numbered: bool = True) -> None:
         """Send a message whose header is taken as given, but for sequence, time and sender.
 
