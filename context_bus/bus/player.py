@@ -14,6 +14,7 @@ import msgspec
 
 from context_bus.bus.publisher import Publisher, check_topic
 from context_bus.bus.recording_reader import Recording
+from context_bus.bus.tallies import messages_in
 from context_bus.errors import FrameError, SendTimeout
 from context_bus.kernel.message import MARK, UNREADABLE, split_frame
 
@@ -63,11 +64,11 @@ class Player:
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.recording = recording
-        #: Frames played so far.
+        #: Messages played so far.
         self.played = 0
         #: Seconds into the recording.
         self.position = start
-        #: Frames that were left out, by topic.
+        #: Messages that were left out, by topic.
         self.left_out: dict[str, int] = {}
         #: Called whenever the bus takes nothing for the publisher's ``send_timeout``; it is tried again.
         self.on_stall: Callable[[], object] = lambda: None
@@ -82,7 +83,11 @@ class Player:
         self._choices: dict[bytes, bytes | None] = {}
 
     def play(self) -> Iterator[float]:
-        """Play one turn; gives the seconds into the recording after each message that was published."""
+        """Play one turn; from the second on, senders have names of its own.
+
+        Returns:
+            The seconds into the recording, after each message that was published.
+        """
         self._turn += 1
         mark = self._mark + (f"{TURN}{self._turn}" if self._turn > 1 else "")
         first = round(self._start * 1e9)
@@ -97,9 +102,15 @@ class Player:
             if rate and (left := began + (at - first) / 1e9 / rate - clock()) > 0:
                 self._sleep(left)
             relay(marked(out, mark) if mark else out)
-            self.played += 1
+            self.played += messages_in(frame)
             self.position = at / 1e9
             yield self.position
+
+    def topics(self) -> list[str]:
+        """The topics that will be published, under their names here."""
+        tallies = self.recording.sum_up().tallies
+        chosen = dict.fromkeys(self._choose(tally.topic.encode()) for tally in tallies if tally.topic)
+        return [name.strip().decode() for name in chosen if name is not None]
 
     def _relay(self, frame: bytes) -> None:
         while True:
@@ -117,7 +128,7 @@ class Player:
             name = self._choices[head] = self._choose(head)
         if name is None:
             topic = head.strip().decode(errors="replace")
-            self.left_out[topic] = self.left_out.get(topic, 0) + 1
+            self.left_out[topic] = self.left_out.get(topic, 0) + messages_in(frame)
             return None
         return name + frame[len(head) :] if name is not head else frame
 

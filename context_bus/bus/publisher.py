@@ -20,7 +20,7 @@ from context_bus.bus.audience import Audience
 from context_bus.bus.tally import SentCounters, Tally
 from context_bus.errors import FrameError, NobodyListens, NotConnected, SendTimeout
 from context_bus.kernel.ids import new_sender
-from context_bus.kernel.message import MARK, SEPARATOR, Header, Message
+from context_bus.kernel.message import MARK, SEPARATOR, Header, Message, split_frame
 
 #: Seconds after which a send first reads what has arrived: libzmq looks at news about once in a millisecond
 #: while it sends, and would send past a subscription that is already here.
@@ -194,15 +194,13 @@ class Publisher:
 
     def send(self, topic: str, body: bytes) -> None:
         """Send JSON text that is ready, as it is: nothing is added to its header."""
-        frame = check_topic(topic) + SEPARATOR + body
-        with self._lock:
-            self._send_frame(frame, _time(), self._sent.of(topic))
+        self.relay(check_topic(topic) + SEPARATOR + body)
 
     def relay(self, frame: bytes) -> None:
-        """Send a frame that came from a bus, topic and all, byte for byte as it is."""
+        """Send a frame that came from a bus, topic and all, byte for byte."""
+        topic, _ = split_frame(frame)
         with self._lock:
-            self._send_frame(frame, _time())
-            self._unnumbered += 1
+            self._send_frame(frame, _time(), self._sent.of(topic))
 
     def send_message(self, topic: str, message: Message[T], *, numbered: bool = True) -> None:
         """Send a message whose header is taken as given, but for sequence, time and sender.
@@ -285,12 +283,8 @@ class Publisher:
     def wait_for_subscriber(self, topic: str, timeout: float) -> None:
         """Wait until somebody listens to the topic, and that has come through the forwarder to here.
 
-        Args:
-            topic: Routing word.
-            timeout: Seconds to wait at most.
-
         Raises:
-            NobodyListens: Nobody listened in time.
+            NobodyListens: Nobody listened within ``timeout`` seconds.
         """
         if not self.audience.wait(topic.encode() + SEPARATOR, timeout):
             raise NobodyListens(f"nobody listens to topic {topic!r} on the bus at {self.endpoint}")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from context_bus.bus import sockets
 from context_bus.bus.publisher import check_topic
@@ -24,6 +25,9 @@ WRITE_AFTER = 1.0
 HWM = 10_000
 #: Frames taken at once.
 BUNCH = 500
+#: Seconds without a connection after which that is told.
+PATIENCE = 1.0
+_LINK_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 
 _clock = time.monotonic_ns
 
@@ -42,6 +46,7 @@ class Recorder:
     """
 
     def __init__(self, endpoint: str, topics: Sequence[str], writer: Writer) -> None:
+        self.endpoint = endpoint
         #: What came, by topic and sender.
         self.tallies = Tallies()
         self._writer = writer
@@ -51,11 +56,15 @@ class Recorder:
         #: Bytes that wait to be written.
         self.waiting = 0
         self._write_at = 0
+        #: Told when the forwarder does not answer (False), and when it does after that (True).
+        self.on_link: Callable[[bool], object] = lambda is_up: None
+        self._is_linked = self._is_missed = False
         for topic in topics:
             check_topic(topic)
         self._context = sockets.new_context(16)
         with sockets.released_on_failure(self._context):
             self.socket = sockets.subscriber_socket(self._context, endpoint, hwm=HWM)
+            self._monitor = self.socket.get_monitor_socket(_LINK_EVENTS)
         for topic in topics or ("",):
             self.socket.subscribe(topic_filter(topic))
 
@@ -64,24 +73,34 @@ class Recorder:
         """Seconds since the beginning."""
         return (_clock() - self._began) / 1e9
 
-    def run(self, is_over: Callable[[], bool], wakeup: int | None = None, until: float | None = None) -> None:
+    def run(
+        self,
+        is_over: Callable[[], bool],
+        wakeup: int | None = None,
+        until: float | None = None,
+        tick: float | None = None,
+    ) -> None:
         """Record until it is over.
 
         Args:
             is_over: Asked after each bunch, and whenever something happens at ``wakeup``.
             wakeup: A descriptor to watch besides the socket.
             until: Seconds since the beginning after which it is over all the same.
+            tick: Seconds after which to ask ``is_over`` though nothing has come.
 
         Raises:
             OSError: The file takes no more.
         """
         poller = zmq.Poller()
-        poller.register(self.socket, zmq.POLLIN)
-        if wakeup is not None:
-            poller.register(wakeup, zmq.POLLIN)
+        for watched in (self.socket, self._monitor, wakeup):
+            if watched is not None:
+                poller.register(watched, zmq.POLLIN)
         while not is_over() and (until is None or self.elapsed < until):
-            if not self._take():
-                poller.poll(self._patience(until))
+            if not self._take() and self._monitor in dict(poller.poll(self._patience(until, tick))):
+                self._note_link()
+            if not (self._is_linked or self._is_missed) and self.elapsed >= PATIENCE:
+                self._is_missed = True
+                self.on_link(False)
             if self.waiting >= BLOCK_BYTES or (self._frames and _clock() >= self._write_at):
                 self.write()
 
@@ -104,6 +123,8 @@ class Recorder:
 
     def close(self) -> None:
         """Close the socket."""
+        self.socket.disable_monitor()
+        self._monitor.close(0)
         self.socket.close(0)
         self._context.term()
 
@@ -111,7 +132,13 @@ class Recorder:
         """Take what is there, but not for ever; says whether there was anything."""
         frames: list[bytes] = []
         times: list[int] = []
-        take, stamp, receive, nowait, clock = frames.append, times.append, self.socket.recv, zmq.DONTWAIT, _clock
+        take, stamp, receive, nowait, clock = (
+            frames.append,
+            times.append,
+            self.socket.recv,
+            zmq.DONTWAIT,
+            _clock,
+        )
         began = self._began
         with contextlib.suppress(zmq.Again):
             for _ in range(BUNCH):
@@ -130,11 +157,23 @@ class Recorder:
         self.waiting += sum(map(len, frames))
         return True
 
-    def _patience(self, until: float | None) -> int | None:
+    def _note_link(self) -> None:
+        event = recv_monitor_message(self._monitor, zmq.DONTWAIT)["event"]
+        self._is_linked = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+        # A connection may break off before its handshake: what is missed already is not missed again.
+        if self._is_linked == self._is_missed:
+            self._is_missed = not self._is_linked
+            self.on_link(self._is_linked)
+
+    def _patience(self, until: float | None, tick: float | None) -> int | None:
         """Milliseconds to wait for the next frame; None for ever."""
-        ends = [(self._write_at - _clock()) / 1e9] if self._frames else []
+        ends = [] if tick is None else [tick]
+        if self._frames:
+            ends.append((self._write_at - _clock()) / 1e9)
         if until is not None:
             ends.append(until - self.elapsed)
+        if not (self._is_linked or self._is_missed):
+            ends.append(PATIENCE - self.elapsed)
         return max(0, round(min(ends) * 1000) + 1) if ends else None
 
     def __enter__(self) -> Recorder:

@@ -38,7 +38,7 @@ DEFLATED = 1
 TRAILER = struct.Struct("<4sQI")
 TRAILER_MARKER = b"\x93END"
 #: Bytes of messages after which a block is written; small enough to stay in a cache until then.
-BLOCK_BYTES = 1024 * 1024
+BLOCK_BYTES = 512 * 1024
 #: Bytes of one block at most; what claims more is damaged.
 LARGEST_BLOCK = 1 << 31
 #: Blocks that an index names; of more, every second, fourth and so on.
@@ -135,7 +135,7 @@ class Writer:
         count = len(frames)
         body = b"".join((struct.pack(f"<{count}Q{count}I", *times, *sizes), *frames))
         place = Place(self.size, times[0], times[-1])
-        self._write(b"".join(_block(MESSAGES, self._flags, self.size, count, place.first, place.last, body)))
+        self._write(*_block(MESSAGES, self._flags, self.size, count, place.first, place.last, body))
         self._index(place)
         self.frames += count
         self.bytes += sum(sizes)
@@ -162,7 +162,7 @@ class Writer:
         at = self.size
         body = msgspec.json.encode(index)
         end = TRAILER.pack(TRAILER_MARKER, at, checksum_of(at))
-        self._write(b"".join((*_block(INDEX, DEFLATED, at, 0, 0, 0, body), end)))
+        self._write(*_block(INDEX, DEFLATED, at, 0, 0, 0, body), end)
 
     def _index(self, place: Place) -> None:
         if self._blocks % self._every == 0:
@@ -172,17 +172,18 @@ class Writer:
                 self._every *= 2
         self._blocks += 1
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, *parts: bytes) -> None:
         """Write all, or take back what was written of it."""
-        rest = memoryview(data)
         try:
-            while rest:
-                rest = rest[self._file.write(rest) or 0 :]
+            for part in parts:  # joining them would copy a block once more
+                rest = memoryview(part)
+                while rest:
+                    rest = rest[self._file.write(rest) or 0 :]
         except OSError:
             self._file.truncate(self.size)
             self._file.seek(self.size)
             raise
-        self.size += len(data)
+        self.size += sum(map(len, parts))
 
 
 def checksum_of(position: int) -> int:
@@ -192,9 +193,9 @@ def checksum_of(position: int) -> int:
 
 def _block(
     kind: int, flags: int, position: int, count: int, first: int, last: int, body: bytes
-) -> tuple[bytes, bytes, bytes]:
+) -> tuple[bytes, bytes]:
     stored = zlib.compress(body, LEVEL) if flags & DEFLATED else body
     head = HEAD.pack(
         MARKER, kind, flags, position, count, first, last, len(stored), len(body), zlib.crc32(stored)
     )
-    return head, CRC.pack(zlib.crc32(head)), stored
+    return head + CRC.pack(zlib.crc32(head)), stored

@@ -1,4 +1,4 @@
-"""A recording of a bus, read: what is whole in it, whatever happened to the rest. Knows bytes; opens nothing.
+"""A recording of a bus, read: what is whole in it, whatever happened to the rest. Knows bytes and files.
 
 A block is taken if both of its checksums say that it is as it was written, and at the place where it was
 written. So no damage makes a message that was not there: it takes messages away, and that is told.
@@ -12,6 +12,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import msgspec
@@ -32,7 +33,7 @@ class Head(NamedTuple):
     kind: int
     flags: int
     position: int
-    count: int
+    messages: int
     first: int
     last: int
     stored: int
@@ -92,7 +93,7 @@ class Recording:
             block = self._messages(head)
             if block is None:
                 self.damaged_bytes += head.end - head.position
-                self.damaged_messages += head.count
+                self.damaged_messages += head.messages
             else:
                 yield block
 
@@ -219,7 +220,7 @@ class Recording:
         return body if len(body) == head.size else None
 
     def _messages(self, head: Head) -> Block | None:
-        body, count = self._body(head), head.count
+        body, count = self._body(head), head.messages
         if body is None or 12 * count > len(body):
             return None
         times = struct.unpack_from(f"<{count}Q", body)
@@ -232,3 +233,19 @@ class Recording:
     def _at(self, position: int, size: int) -> bytes:
         self._file.seek(position)
         return self._file.read(size)
+
+
+@contextlib.contextmanager
+def open_recording(path: Path) -> Iterator[Recording]:
+    """Open a recording for reading.
+
+    Raises:
+        RecordingError: It is none; names the file.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        try:
+            recording = Recording(file)
+        except RecordingError as error:
+            raise RecordingError(f"{path}: {error}") from None
+        yield recording

@@ -174,6 +174,16 @@ class Tallies:
         self._forgotten.missed += old.missed
 
 
+def messages_in(frame: bytes) -> int:
+    """How many messages a frame holds; one of several says so near its beginning."""
+    at = frame.find(_BATCH, 0, REACH)
+    if at < 0:
+        return 1
+    at += len(_BATCH)
+    digits = frame[at : at + 9].partition(b",")[0].partition(b"}")[0].strip()
+    return max(1, _number(digits))
+
+
 def _number(digits: bytes) -> int:
     """A number from 1; 0 for anything else."""
     return int(digits) if digits.isdigit() else 0

@@ -16,6 +16,7 @@ F = TypeVar("F", bound=Callable[..., object])
 def listen_option(function: F) -> F:
     """Add ``--listen`` and ``--context_file``."""
     function = click.option(
+        "-c",
         "--context_file",
         type=FileInProject(),
         envvar="CONTEXT_BUS_CONTEXT_FILE",

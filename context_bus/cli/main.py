@@ -40,7 +40,7 @@ COMMANDS = {
     "context": "The same commands by another name: context reload, context ps and so on.",
     "conf-command": "Start, stop, restart, end or ask a context, and see the outcome.",
     "display": "Print every message of an endpoint.",
-    "bus": "Look at topics: echo, pub, req, hz, bw, latency.",
+    "bus": "Look at topics: echo, pub, req, hz, bw, latency; record and play them.",
 }
 
 

@@ -99,6 +99,24 @@ class Seconds(click.ParamType[float]):
         return seconds
 
 
+class Size(click.ParamType[int]):
+    """A size in bytes, one or more: ``4096``, ``500K``, ``2G``."""
+
+    name = "size"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the number and its unit."""
+        from context_bus.config.quantities import parse_size
+
+        try:
+            size = parse_size(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if size < 1:
+            self.fail(f"'{value}' is no size at all; expected one such as 500K or 2G", param, ctx)
+        return size
+
+
 def json_option(what: str = "Print the result as JSON.") -> Callable[[F], F]:
     """The ``--json`` that every command has."""
     return click.option("--json", "as_json", is_flag=True, help=what)

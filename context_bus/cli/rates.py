@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from context_bus.bus.tallies import messages_in
 from context_bus.cli.listen import Listener, report_link
 from context_bus.cli.meter import Meter, Rate
 from context_bus.errors import RequestTimeout
@@ -17,8 +18,6 @@ from context_bus.errors import RequestTimeout
 INTERVAL = 1.0
 #: Messages over which to measure a slow topic.
 MANY = 10_000
-#: How a frame of several messages is marked, and how far from its beginning.
-_BATCH, _NEAR = b'"batch":', 512
 
 
 def measure(
@@ -72,12 +71,5 @@ def measure(
 
 def _note(meter: Meter, frames: Sequence[bytes], now: float) -> None:
     sizes = list(map(len, frames))
-    messages = len(frames) + sum(batch_of(frame) - 1 for frame in frames if _BATCH in frame[:_NEAR])
+    messages = sum(map(messages_in, frames))
     meter.note(now, messages, sum(sizes), min(sizes), max(sizes))
-
-
-def batch_of(frame: bytes) -> int:
-    """How many messages a frame holds."""
-    at = frame.find(_BATCH, 0, _NEAR)
-    digits = frame[at + len(_BATCH) : at + len(_BATCH) + 9].partition(b",")[0].partition(b"}")[0].strip()
-    return max(1, int(digits)) if at >= 0 and digits.isdigit() else 1

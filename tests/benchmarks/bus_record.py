@@ -30,7 +30,6 @@ from context_bus.bus.publisher import Publisher
 from context_bus.bus.recorder import Recorder
 from context_bus.bus.recording import About, Writer
 from context_bus.bus.recording_reader import Recording
-from context_bus.kernel.message import Header, Message
 from tests.benchmarks.bus_roles import content_of
 from tests.benchmarks.bus_runs import Role, interleaved, percentile, running
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from context_bus.bus.tallies import messages_in
 from context_bus.cli.meter import Meter, percentile
-from context_bus.cli.rates import batch_of
 
 
 def test_rate_is_messages_over_time() -> None:
@@ -90,4 +90,4 @@ def test_percentile_is_the_nearest_rank(share: float, wanted: float) -> None:
 )
 def test_frame_says_how_many_messages_it_holds(frame: bytes, count: int) -> None:
     """The number is found without decoding; what is odd counts as one."""
-    assert batch_of(frame) == count
+    assert messages_in(frame) == count
