@@ -21,10 +21,10 @@ from context_bus.bus.tallies import Tallies
 
 #: Seconds after which what came is written, however little it is: all that a killed recorder loses.
 WRITE_AFTER = 1.0
-#: Frames that may wait here while a block is written, before the forwarder has to keep them.
-HWM = 10_000
+#: Frames that are still taken after the end was asked for, if they are here already.
+LAST_FRAMES = 10_000
 #: Frames taken at once.
-BUNCH = 500
+BUNCH = 250
 #: Seconds without a connection after which that is told.
 PATIENCE = 1.0
 _LINK_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
@@ -63,7 +63,7 @@ class Recorder:
             check_topic(topic)
         self._context = sockets.new_context(16)
         with sockets.released_on_failure(self._context):
-            self.socket = sockets.subscriber_socket(self._context, endpoint, hwm=HWM)
+            self.socket = sockets.subscriber_socket(self._context, endpoint)
             self._monitor = self.socket.get_monitor_socket(_LINK_EVENTS)
         for topic in topics or ("",):
             self.socket.subscribe(topic_filter(topic))
@@ -96,11 +96,8 @@ class Recorder:
             if watched is not None:
                 poller.register(watched, zmq.POLLIN)
         while not is_over() and (until is None or self.elapsed < until):
-            if not self._take() and self._monitor in dict(poller.poll(self._patience(until, tick))):
-                self._note_link()
-            if not (self._is_linked or self._is_missed) and self.elapsed >= PATIENCE:
-                self._is_missed = True
-                self.on_link(False)
+            if not self._take():
+                self._look_at_link(self._monitor in dict(poller.poll(self._patience(until, tick))))
             if self.waiting >= BLOCK_BYTES or (self._frames and _clock() >= self._write_at):
                 self.write()
 
@@ -111,9 +108,13 @@ class Recorder:
             self._times, self._frames, self.waiting = [], [], 0
             self._writer.write(times, frames)
 
-    def finish(self) -> None:
-        """Take what is here already, write it, and sum up."""
-        for _ in range(HWM // BUNCH):  # and no more: who publishes need not stop because we do
+    def finish(self, last_frames: int = LAST_FRAMES) -> None:
+        """Take what is here already, write it, and sum up.
+
+        Args:
+            last_frames: How many to take at most: who publishes need not stop because we do.
+        """
+        for _ in range(last_frames // BUNCH):
             if not self._take():
                 break
             if self.waiting >= BLOCK_BYTES:
@@ -156,6 +157,13 @@ class Recorder:
         self._frames += frames
         self.waiting += sum(map(len, frames))
         return True
+
+    def _look_at_link(self, has_news: bool) -> None:
+        if has_news:
+            self._note_link()
+        elif not (self._is_linked or self._is_missed) and self.elapsed >= PATIENCE:
+            self._is_missed = True
+            self.on_link(False)
 
     def _note_link(self) -> None:
         event = recv_monitor_message(self._monitor, zmq.DONTWAIT)["event"]

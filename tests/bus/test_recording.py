@@ -99,6 +99,16 @@ def test_damaged_block_does_not_take_the_next_ones_with_it() -> None:
     assert list(read(bytes(data)).messages()) == ENTRIES[:3] + ENTRIES[9:]
 
 
+def test_damaged_head_is_no_head() -> None:
+    """What it says of times and numbers is not believed: a block is not skipped for it without a word."""
+    data = bytearray(written(BLOCKS))
+    head = read(bytes(data)).sum_up().places[3].position
+    data[head + 32 : head + 40] = bytes(8)  # the time of its last message
+    recording = read(bytes(data))
+    assert list(recording.messages(ENTRIES[9][0])) == []
+    assert recording.damaged_bytes
+
+
 def test_recording_inside_a_message_is_no_block() -> None:
     """A block counts only where it was written: messages may be pieces of recordings."""
     inner = written(numbered(6, 2))

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @click.option("-a", "--all", "every", is_flag=True, help="Record every topic.")
 @click.option("--duration", type=Seconds(positive=True), help="End after so many seconds.")
 @click.option(
-    "--max_size", "--max-size", type=Size(), help="End when the file has so many bytes: 500K, 20M, 2G."
+    "--max_size", "--max-size", type=Size(), help="End when the file has about so many bytes: 500K, 20M, 2G."
 )
 @click.option("--compress", is_flag=True, help="Compress; costs some of the speed.")
 @click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
@@ -94,11 +94,16 @@ def _run(
     duration: float | None,
     max_size: int | None,
 ) -> None:
+    from context_bus.bus.recorder import LAST_FRAMES
+
     with Progress() as progress:
+
+        def is_full() -> bool:
+            return max_size is not None and writer.size + recorder.waiting >= max_size
 
         def is_over() -> bool:
             progress.show(lambda: _line(recorder, writer))
-            return asked.is_asked or (max_size is not None and writer.size + recorder.waiting >= max_size)
+            return asked.is_asked or is_full()
 
         def tell_link(is_up: bool) -> None:
             from context_bus.cli.listen import report_link
@@ -108,7 +113,7 @@ def _run(
 
         recorder.on_link = tell_link
         recorder.run(is_over, asked.fileno(), duration, progress.interval)
-        recorder.finish()
+        recorder.finish(0 if is_full() else LAST_FRAMES)
 
 
 def _line(recorder: Recorder, writer: Writer) -> str:
