@@ -73,6 +73,8 @@ class Measuring:
             if look is None:
                 look = self._next[question] = asyncio.create_task(self._measure(question))
             self._say(order, await look)
+        except Exception:  # noqa: BLE001  # the border to a thread; who asked asks again, or gives up
+            _log.exception("not measured: transactions=%s", " ".join(order.transactions))
         finally:
             self._asked.discard(order.reply)
 

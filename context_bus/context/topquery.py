@@ -134,8 +134,8 @@ def _with_publication(options: Options, service: Mapping[str, object]) -> Figure
     kind, endpoint = service.get("type", "pub"), service.get("endpoint")
     if kind != "pub":
         return FiguresAsked(options, refusal=f"figures are not published by a socket of type {kind}; use pub")
-    if not isinstance(endpoint, str) or not endpoint or endpoint.endswith((":*", ":0")):
-        return FiguresAsked(options, refusal=f"no figures on endpoint {endpoint}; name one, port included")
+    if not isinstance(endpoint, str) or not _is_place(endpoint):
+        return FiguresAsked(options, refusal=f"no figures on endpoint {endpoint!r}; name one, port included")
     period = _number(service.get("frequency_s", 1.0))
     if period != 0.0 and not LEAST_PERIOD <= period < math.inf:
         given = f"no figures every {service.get('frequency_s')} s"
@@ -143,6 +143,11 @@ def _with_publication(options: Options, service: Mapping[str, object]) -> Figure
             options, refusal=f"{given}; expected at least {LEAST_PERIOD:g}, or 0 to publish no more"
         )
     return FiguresAsked(options, Publication(endpoint, period))
+
+
+def _is_place(endpoint: str) -> bool:
+    """Whether somebody could connect there: it can be written, and its port is known."""
+    return bool(endpoint) and endpoint.isprintable() and not endpoint.endswith((":*", ":0"))
 
 
 def _number(value: object) -> float:

@@ -57,6 +57,8 @@ def test_publication_is_read() -> None:
         ({"endpoint": ENDPOINT, "frequency_s": "nan"}, "nan"),
         ({"endpoint": ENDPOINT, "frequency_s": None}, "None"),
         ({"endpoint": "tcp://127.0.0.1:*"}, "port"),
+        ({"endpoint": "ipc:///tmp/a\0b"}, "name one"),
+        ({"endpoint": "ipc:///tmp/\ud800"}, "name one"),
         ({"frequency_s": 1.0}, "endpoint"),
         ("yes", "no object"),
     ],
