@@ -20,6 +20,9 @@ from context_bus.process.usage import FORBIDDEN, GONE, Options, Usage, nothing
 
 #: What is looked at unless something else is asked for.
 DEFAULT = Options()
+#: Seconds by which the clock must have been set for start times to be told by the new one; a process keeps
+#: the start time that was told of it, for many know it by that.
+CLOCK_SET = 0.05
 
 
 class Probe:
@@ -36,6 +39,7 @@ class Probe:
     def __init__(self, apart: float = 0.0, keep: float | None = None, family: Family | None = None) -> None:
         self._pace = Pace(apart, keep)
         self._family = family or Family()
+        self._booted = 0.0
 
     def knows(self, service_id: str) -> bool:
         """Whether CPU time of this service could be measured now, since a sample before."""
@@ -54,7 +58,10 @@ class Probe:
         """
         began = figures.now()
         self._family.look(began)
-        around = Surroundings(self._pace, self._family, options, figures.boot_time())
+        booted = figures.boot_time()
+        if abs(booted - self._booted) > CLOCK_SET:
+            self._booted = booted
+        around = Surroundings(self._pace, self._family, options, self._booted)
         seen: dict[int, Usage] = {}
         found: dict[str, Usage] = {}
         sharers = Counter(services.values())

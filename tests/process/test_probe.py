@@ -134,6 +134,15 @@ def test_threads_are_rows_with_the_memory_of_their_process() -> None:
     assert usage.total.rss == usage.rss
 
 
+def test_start_time_stays_the_same_and_is_that_of_the_clock() -> None:
+    """With its pid it tells who a process is."""
+    probe, began = Probe(), time.time()
+    with running("threads") as (pid, _):
+        told = {probe.sample({"one": pid}, BRIEF)["one"].create_time for _ in range(200)}
+    assert len(told) == 1
+    assert began - 0.1 <= told.pop() <= time.time()
+
+
 def test_brief_leaves_out_the_rows_and_nothing_else() -> None:
     """Counts and totals are there all the same."""
     with running("family") as (pid, _):
