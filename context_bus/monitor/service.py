@@ -29,7 +29,7 @@ class ServiceMonitor(BuiltInService):
         conf = monitor_conf(configuration, link.service_id)
         insecure = self.boot.built_in is not None and self.boot.built_in.insecure
         keeper = self._keeper(link, conf) if conf.store_records else None
-        return make_task(Monitor, link, {"conf": conf, "keeper": keeper, "insecure": insecure})
+        return make_task(self.task_class, link, {"conf": conf, "keeper": keeper, "insecure": insecure})
 
     def _keeper(self, link: Link, conf: MonitorConf) -> Keeper | None:
         given = self.boot.built_in

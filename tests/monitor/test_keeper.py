@@ -159,7 +159,7 @@ while True:
 """
 
 
-@pytest.mark.parametrize("moment", [0.3, 1.1, 1.7])
+@pytest.mark.parametrize("moment", [0.3, 1.1, 2.7])
 def test_a_kill_leaves_a_file_that_lacks_no_more_than_a_second(sqlite: Address, moment: float) -> None:
     """At any moment."""
     assert sqlite.path is not None
@@ -181,4 +181,4 @@ def test_a_kill_leaves_a_file_that_lacks_no_more_than_a_second(sqlite: Address, 
         found = records.series()
     assert len(found) == 2
     # A second between two commits, and what a busy machine adds to it.
-    assert all(last - each.last < keepers.COMMIT_EVERY + 0.75 for each in found)
+    assert all(last - each.last < 1.0 + 0.75 for each in found)

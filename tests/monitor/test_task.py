@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from context_bus.bus.endpoint import free_endpoint
 from context_bus.bus.node import Bus
 from context_bus.kernel.message import Header, Message
 from context_bus.monitor.service import ServiceMonitor
+from context_bus.monitor.task import Monitor
 from context_bus.testing.bus import LocalBus
 from context_bus.testing.service import ServiceRun
 from context_bus.testing.wait import wait_until
@@ -115,6 +117,31 @@ def test_monitor_asks_who_runs_when_it_starts_and_when_a_process_stays_away(bus:
         provider.stop()
         serving.join()
         provider.close()
+
+
+class Slow(Monitor):
+    """A look takes two thirds of a period."""
+
+    def _look(self) -> None:
+        super()._look()
+        self.wait(0.1)
+
+
+class ServiceSlow(ServiceMonitor):
+    """A monitor of many services, in effect."""
+
+    task_class = Slow
+
+
+def test_frames_come_every_period_however_long_a_look_takes(bus: LocalBus) -> None:
+    """The time of the look is taken off the rest: nothing adds up."""
+    endpoint = free_endpoint()
+    with frames(endpoint) as next_frame, ServiceRun(ServiceSlow, bus, monitor(endpoint, "0.15")):
+        times = []
+        for _ in range(13):
+            next_frame()
+            times.append(time.monotonic())
+    assert times[-1] - times[0] == pytest.approx(12 * 0.15, abs=0.6)
 
 
 def test_endpoint_that_is_taken_is_one_line(bus: LocalBus) -> None:
