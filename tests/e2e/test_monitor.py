@@ -31,6 +31,7 @@ from tests.context.live import PATIENCE, TX, context, live, write_service
 from tests.e2e.project import Project
 from tests.e2e.shells import Supervised, write
 from tests.e2e.supervised import run, shell, state_letter
+from tests.store import cluster
 
 #: The monitor of the documents, but for what the tests vary.
 MONITOR = """
@@ -220,6 +221,33 @@ def test_monitor_that_is_killed_comes_back_and_publishes_again(tmp_path: Path) -
             await asyncio.to_thread(wait_until, lambda: samples_after(killed) > 2, 20, "records after it")
 
     run(work())
+
+
+def test_records_go_to_the_server_of_the_provider(tmp_path: Path) -> None:
+    """Beside its own tables; the URL, with its password, is in no command line and in no environment."""
+
+    async def work(url: str) -> None:
+        endpoint = free_endpoint()
+        element = monitor_xml(endpoint, options="<store_records>1</store_records>")
+        conf = monitored(tmp_path, element, others=(shell("a", "sleep 300"),))
+        place = place_of(conf.file)
+        address = address_for(conf.file, place.directory, url)
+        async with live(conf, keep=Keep(place, url)) as here, listening(endpoint) as frames:
+            await here.command("start")
+            pid = (await frames.until("ts000", "a"))["ts000"]["pid"]
+
+            def recorded() -> list[str]:
+                with Records(address) as records:
+                    return [each.service_id for each in records.series()]
+
+            await asyncio.to_thread(wait_until, lambda: _or_none(recorded), 20, "records")
+            assert recorded() == ["a", "ts000"]
+            for name in ("cmdline", "environ"):
+                assert b"s3cret" not in Path(f"/proc/{pid}/{name}").read_bytes()
+        assert not (place.directory / "monitor.sqlite").exists()
+
+    with cluster.cluster_or_skip() as server:
+        run(work(server.url.replace("tester@", "tester:s3cret@")))
 
 
 def _or_none(look: Any, *args: float) -> Any:
