@@ -25,6 +25,7 @@ COMMANDS = {
     "create-service": "Write the skeleton of services and their context file.",
     "check": "Name every fault of a context file or service list.",
     "convert": "Turn a context file from XML into YAML, or back.",
+    "docs": "Write which topics and messages the services of a context have.",
     "service-context": "Run the provider of a context and watch what happens.",
     "ps": "Show the services of a running provider, and how they are.",
     "start": "Start services.",

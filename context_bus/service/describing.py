@@ -32,9 +32,10 @@ def describe(service_class: type[object]) -> Description:
     Args:
         service_class: A subclass of `TaskService`; of any other only its name and its words are told.
     """
-    task_class = getattr(service_class, "task_class", None)
-    is_task = isinstance(task_class, type) and issubclass(task_class, Task)
-    if not (issubclass(service_class, TaskService) and is_task):
+    task_class = (
+        getattr(service_class, "task_class", None) if issubclass(service_class, TaskService) else None
+    )
+    if not (isinstance(task_class, type) and issubclass(task_class, Task)):
         doubt = f"{service_class.__name__} is a service in the old shape; what it speaks cannot be told"
         return Description(
             service=service_class.__name__,
@@ -56,8 +57,8 @@ class _Look:
         self.declared = self._declared()
         self.parameters, self.takes_any = self._parameters()
         self.schemas = Schemas(self._kinds())
-        for kind, reason in self.schemas.refused.items():
-            self.doubts.append(f"{kind} has no schema: {reason}")
+        for kind in self.schemas.refused:
+            self.doubts.append(f"{_place(task_class)}: JSON cannot carry {kind}")
 
     def description(self) -> Description:
         says = tuple(self._says())
@@ -134,7 +135,8 @@ class _Look:
             except TypeError as error:
                 self.doubts.append(f"{_place(function)}: {error}")
                 continue
-            kind: Any = spec.type
+            # What a report looks like is known to every document.
+            kind: Any = UNKNOWN if topic == CONTROL_TOPIC else spec.type
             yield topic, policy, name, function, kind, returned(function) if spec.replies else UNKNOWN
 
     # -- talking -----------------------------------------------------------------------------------
@@ -245,5 +247,3 @@ def _place(thing: Any) -> str:
 def _text(value: object) -> str:
     text = value if isinstance(value, str) and value else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-

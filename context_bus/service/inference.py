@@ -118,7 +118,7 @@ def returned(function: Any) -> object:
     """What a function says that it returns."""
     function = getattr(function, "__func__", function)
     found = hints_of(function).get("return", UNKNOWN)
-    return UNKNOWN if found in (Any, object) else found
+    return _known(found)
 
 
 def _dict(keys: list[ast.expr | None], values: list[ast.expr], scope: Scope, depth: int) -> object:
@@ -158,7 +158,7 @@ def _last(node: ast.Attribute | ast.Name) -> str:
 def _name(name: str, scope: Scope, depth: int) -> object:
     """A parameter, or a local name that is only ever assigned one type."""
     if name in scope.hints:
-        return scope.hints[name]
+        return _known(scope.hints[name])
     kinds: list[object] = []
     for node in ast.walk(scope.function):
         match node:
@@ -166,7 +166,7 @@ def _name(name: str, scope: Scope, depth: int) -> object:
                 kinds.append(infer(value, scope, depth + 1))
             case ast.AnnAssign(target=ast.Name(id=target), annotation=annotation) if target == name:
                 found = resolve(annotation, scope)
-                kinds.append(found if isinstance(found, type) else UNKNOWN)
+                kinds.append(_known(found) if isinstance(found, type) else UNKNOWN)
             case ast.NamedExpr(target=ast.Name(id=target), value=value) if target == name:
                 kinds.append(infer(value, scope, depth + 1))
             case ast.For(target=target) | ast.comprehension(target=target) if _binds(target, name):
@@ -183,9 +183,17 @@ def _binds(target: ast.expr, name: str) -> bool:
 def _attribute(node: ast.Attribute, scope: Scope) -> object:
     """An annotated attribute of the task, or a field of something whose type is known."""
     if isinstance(node.value, ast.Name) and node.value.id == "self":
-        return hints_of(scope.owner).get(node.attr, UNKNOWN)
+        found = inspect.getattr_static(scope.owner, node.attr, None)
+        if isinstance(found, property):
+            return returned(found.fget)
+        return _known(hints_of(scope.owner).get(node.attr, UNKNOWN))
     shape = shape_of(infer(node.value, scope))
     return shape.fields.get(node.attr, UNKNOWN) if shape else UNKNOWN
+
+
+def _known(kind: object) -> object:
+    """A type that says something; what takes anything says nothing."""
+    return UNKNOWN if kind is Any or kind is object else kind
 
 
 def hints_of(where: Any) -> Mapping[str, Any]:

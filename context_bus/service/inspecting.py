@@ -13,12 +13,13 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from context_bus.errors import ServiceError
-from context_bus.service.description import Answer, Description
 from context_bus.kernel.message import UNREADABLE
+from context_bus.service.description import Answer, Description
 
 #: Seconds that importing one service may take.
 TIMEOUT = 20.0
@@ -44,7 +45,7 @@ def inspect_services(
     if not different:
         return {}
     with ThreadPoolExecutor(min(len(different), os.cpu_count() or 1)) as pool:
-        found = pool.map(lambda each: _inspect(*each, timeout), different)
+        found = pool.map(lambda each: _inspect(each[0], each[1], timeout), different)
         return dict(zip(different, found, strict=True))
 
 
@@ -113,3 +114,25 @@ def _ending(code: int) -> str:
 
 def _file(location: str, instance: str) -> str:
     return str(Path(location) / instance / f"Service{instance}.py")
+
+
+def with_location(found: Description | ServiceError, location: str, name: str) -> Description | str:
+    """The same with a location called as the user calls it; of an error its text.
+
+    Args:
+        found: What came of a look.
+        location: The location, absolute, as it stands in places.
+        name: What to call it.
+    """
+    here, there = os.path.join(location, ""), os.path.join(name, "")
+    if isinstance(found, ServiceError):
+        return str(found).replace(here, there)
+    return msgspec.convert(_replaced(msgspec.to_builtins(found), here, there), type=Description)
+
+
+def _replaced(value: Any, old: str, new: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(old, new)
+    if isinstance(value, dict):
+        return {key: _replaced(each, old, new) for key, each in value.items()}
+    return [_replaced(each, old, new) for each in value] if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""What a task publishes, asks and reports, read from its source. Knows inference; imports and runs nothing."""
+"""What a task publishes, asks and reports, read from its source. Knows inference; runs nothing."""
 
 from __future__ import annotations
 
@@ -108,7 +108,9 @@ def _saying(how: str, node: ast.Call, scope: Scope, place: str) -> Saying:
     action = text_of(given["action"], scope) if "action" in given else ""
     if how == "notify":
         items = infer(given["items"], scope) if "items" in given else dict
-        return Saying("notify", None, items, ("updated" if action == "" else action) or "?", None, False, place)
+        return Saying(
+            "notify", None, items, ("updated" if action == "" else action) or "?", None, False, place
+        )
     topic = text_of(given["topic"], scope) if "topic" in given else None
     content = infer(given["content"], scope) if "content" in given else UNKNOWN
     kept = given.get("keep")

@@ -62,6 +62,9 @@ class Task:
       transaction.
     * ``close(self)``: after everything else, if ``setup`` succeeded.
 
+    What the class publishes is read from its code by ``context-bus docs``; ``publishes``, a dict of topics
+    and types, says it where the code does not: ``publishes = {"prices": Price}``.
+
     An exception that leaves any of them fails the service.
 
     Example:
@@ -72,6 +75,9 @@ class Task:
         ...         while not self.wait(self.period):
         ...             self.notify("updated", items={"said": "hello"})
     """
+
+    #: Type of what it publishes on each topic, for ``context-bus docs``; a subclass may say so.
+    publishes: ClassVar[Mapping[str, object]]
 
     _link: ClassVar[Link | None] = None
 

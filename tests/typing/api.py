@@ -36,6 +36,8 @@ class Price(msgspec.Struct):
 class Trading(Task):
     """Everything a task can do, in plain code."""
 
+    publishes = {"prices": Price, "ticks": list[float]}
+
     limit: float = 10.0
     symbols: list[str]
     log: Path | None = None
