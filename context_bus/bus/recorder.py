@@ -6,9 +6,9 @@ by their numbers, and handed on as they are.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Sequence
+from itertools import repeat
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
@@ -24,7 +24,9 @@ WRITE_AFTER = 1.0
 #: Frames that are still taken after the end was asked for, if they are here already.
 LAST_FRAMES = 10_000
 #: Frames taken at once.
-BUNCH = 250
+BUNCH = 256
+#: Frames that get one time, where so many are here at once: they are a few microseconds apart.
+STAMPED = 16
 #: Seconds without a connection after which that is told.
 PATIENCE = 1.0
 _LINK_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
@@ -133,18 +135,14 @@ class Recorder:
         """Take what is there, but not for ever; says whether there was anything."""
         frames: list[bytes] = []
         times: list[int] = []
-        take, stamp, receive, nowait, clock = (
-            frames.append,
-            times.append,
-            self.socket.recv,
-            zmq.DONTWAIT,
-            _clock,
-        )
-        began = self._began
-        with contextlib.suppress(zmq.Again):
-            for _ in range(BUNCH):
-                take(receive(nowait))
-                stamp(clock() - began)
+        take, receive, nowait, began = frames.append, self.socket.recv, zmq.DONTWAIT, self._began
+        try:
+            for _ in range(BUNCH // STAMPED):
+                for _ in range(STAMPED):
+                    take(receive(nowait))
+                times += repeat(_clock() - began, STAMPED)
+        except zmq.Again:
+            times += repeat(_clock() - began, len(frames) - len(times))
         if not frames:
             return False
         if not self._frames:

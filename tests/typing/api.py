@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, assert_type
+from typing import Any, ClassVar, assert_type
 
 import msgspec
 
@@ -36,7 +36,7 @@ class Price(msgspec.Struct):
 class Trading(Task):
     """Everything a task can do, in plain code."""
 
-    publishes = {"prices": Price, "ticks": list[float]}
+    publishes: ClassVar = {"prices": Price, "ticks": list[float]}
 
     limit: float = 10.0
     symbols: list[str]
