@@ -20,7 +20,7 @@ from context_bus.bus.audience import Audience
 from context_bus.bus.tally import SentCounters, Tally
 from context_bus.errors import FrameError, NobodyListens, NotConnected, SendTimeout
 from context_bus.kernel.ids import new_sender
-from context_bus.kernel.message import MARK, SEPARATOR, Header, Message, split_frame
+from context_bus.kernel.message import MARK, SEPARATOR, Header, Message
 
 #: Seconds after which a send first reads what has arrived: libzmq looks at news about once in a millisecond
 #: while it sends, and would send past a subscription that is already here.
@@ -198,9 +198,9 @@ class Publisher:
 
     def relay(self, frame: bytes) -> None:
         """Send a frame that came from a bus, topic and all, byte for byte."""
-        topic, _ = split_frame(frame)
+        topic = frame.partition(MARK)[0].strip()
         with self._lock:
-            self._send_frame(frame, _time(), self._sent.of(topic))
+            self._send_frame(frame, _time(), self._sent.of(topic.decode(errors="replace")))
 
     def send_message(self, topic: str, message: Message[T], *, numbered: bool = True) -> None:
         """Send a message whose header is taken as given, but for sequence, time and sender.

@@ -97,7 +97,7 @@ def test_gaps_are_counted(local: LocalBus) -> None:
     with recording(local, file) as recorder:
         wait_until(lambda: publisher.audience.has(b""))
         publisher.publish("numbers", 1)
-        publisher._counters["numbers"][0] += 7
+        publisher._sent.of("numbers", numbered=True)[0] += 7
         publisher.publish("numbers", 2)
         publisher.relay(b"noise")
         publisher.publish("last", None)

@@ -141,7 +141,7 @@ def test_gaps_are_said_and_are_no_failure(bus: LocalBus, tmp_path: Path) -> None
     publisher = bus.publisher()
     with recorder(bus, "--all", "-o", str(path)) as process:
         publish(publisher, 3)
-        publisher._counters["numbers"][0] += 5
+        publisher._sent.of("numbers", numbered=True)[0] += 5
         publish(publisher, 1)
         publisher.relay(b"noise")
         wait_until(lambda: len(messages(path)) == 4)
