@@ -52,6 +52,8 @@ class Listener:
         patience: float = PATIENCE,
     ) -> None:
         self._drain = _drain_whole if whole else _drain
+        self._filters = [check_topic(topic) + SEPARATOR for topic in topics] or [b""]
+        self._is_paused = False
         self._zmq_context = zmq.Context()
         self._poller = zmq.Poller()
         self._sockets: dict[zmq.Socket[bytes], str] = {}
@@ -62,7 +64,7 @@ class Listener:
         self._notice_at = time.monotonic() + patience
         try:
             for endpoint in dict.fromkeys(endpoints):
-                self._open(endpoint, topics)
+                self._open(endpoint)
         except BaseException:
             self.close()
             raise
@@ -91,6 +93,22 @@ class Listener:
             if frames or (deadline is not None and now >= deadline):
                 return frames
 
+    def pause(self) -> None:
+        """Have the forwarder send nothing for a while; links are watched all the same."""
+        if not self._is_paused:
+            self._is_paused = True
+            for socket in self._sockets:
+                for each in self._filters:
+                    socket.unsubscribe(each)
+
+    def resume(self) -> None:
+        """Listen again."""
+        if self._is_paused:
+            self._is_paused = False
+            for socket in self._sockets:
+                for each in self._filters:
+                    socket.subscribe(each)
+
     def close(self) -> None:
         """Close all sockets; nothing is kept back since a listener sends nothing."""
         for socket in self._sockets:
@@ -108,7 +126,7 @@ class Listener:
     ) -> None:
         self.close()
 
-    def _open(self, endpoint: str, topics: Sequence[str]) -> None:
+    def _open(self, endpoint: str) -> None:
         socket = self._zmq_context.socket(zmq.SUB)
         self._sockets[socket] = endpoint
         socket.set_hwm(HIGH_WATER_MARK)
@@ -118,10 +136,8 @@ class Listener:
         socket.reconnect_ivl_max = 200
         monitor = socket.get_monitor_socket(_LINK_EVENTS)
         self._monitors[monitor] = endpoint
-        for topic in topics:
-            socket.subscribe(check_topic(topic) + SEPARATOR)
-        if not topics:
-            socket.subscribe(b"")
+        for each in self._filters:
+            socket.subscribe(each)
         socket.connect(endpoint)
         self._poller.register(socket, zmq.POLLIN)
         self._poller.register(monitor, zmq.POLLIN)

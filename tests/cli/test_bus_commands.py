@@ -332,3 +332,86 @@ def test_conversation_lets_only_its_own_answers_through(bus: LocalBus) -> None:
         _, header, content = next(answers)
         assert header.request_id == conversation.request_id
         assert bytes(content) == f'"{conversation.request_id}"'.encode()
+
+
+# -- top, list -----------------------------------------------------------------------------------
+
+
+def test_top_shows_rates_by_topic_and_sender(call: Call, bus: LocalBus) -> None:
+    """A table a second, the busiest first; each is an object with the rows as JSON."""
+    with chatter(bus), serving_numbers(bus):
+        sight = json.loads(call("bus", "top", "--once", "--json").out)
+        ended = call("bus", "top", "numbers", "--count=2")
+    row = next(row for row in sight["rows"] if row["topic"] == "numbers")
+    assert 20 < row["rate"] < 110
+    assert (row["lost"], row["receivers"]) == (0, 1)
+    assert row["sender"].startswith("node.")
+    assert 0 < row["p50"] <= row["p99"]
+    lines = ended.out.splitlines()
+    assert [line.split()[0] for line in lines] == ["TOPIC", "numbers", "TOPIC", "numbers"]
+
+
+def test_list_shows_topics_and_who_listens(call: Call, bus: LocalBus) -> None:
+    """Of all senders of a topic together."""
+    lonely = bus.bus(service_id="ts_lonely")
+    with chatter(bus), serving_numbers(bus) as node:
+        node.publish("unheard", 1)
+        topics = {each["topic"]: each for each in json.loads(call("bus", "list", "--json").out)}
+        assert "numbers" in call("bus", "list").out
+    lonely.close()
+    assert topics["numbers"]["listened"]
+    assert not topics["unheard"]["listened"]
+    assert topics["unheard"]["messages"] == 1
+
+
+def test_top_of_a_bus_without_traffic_says_so(call: Call, bus: LocalBus) -> None:
+    """Nothing to show is no error."""
+    ended = call("bus", "top", "--once")
+    assert (ended.code, ended.out, ended.err) == (0, "", "no node reports any traffic yet\n")
+
+
+@contextmanager
+def serving_numbers(bus: LocalBus) -> Iterator[Bus]:
+    """Somebody who listens to the numbers."""
+    node = bus.bus()
+    node.subscribe("numbers", lambda content: None)
+    thread = threading.Thread(target=node.serve)
+    thread.start()
+    try:
+        yield node
+    finally:
+        node.stop()
+        thread.join()
+
+
+def test_hz_of_a_flood_looks_at_some_and_is_exact(call: Call, bus: LocalBus) -> None:
+    """Above ten thousand a second the numbers tell what was not received."""
+    node, over = bus.bus(), threading.Event()
+    counted: list[tuple[float, int]] = []
+
+    def flood() -> None:
+        began, sent = time.monotonic(), 0
+        while not over.wait(0.001):
+            due = int((time.monotonic() - began) * 20_000)
+            for _ in range(due - sent):
+                node.publish("flood", {"number": sent})
+            sent = due
+            counted.append((time.monotonic(), sent))
+
+    before = bus.statistics().sent
+    with serving_numbers(bus):
+        thread = threading.Thread(target=flood)
+        thread.start()
+        try:
+            reports = [
+                json.loads(line)
+                for line in call("bus", "hz", "flood", "--count=3", "--json").out.splitlines()
+            ]
+        finally:
+            over.set()
+            thread.join()
+    passed = bus.statistics().sent - before
+    # A burst of what was due more or less is all that may differ, on a machine that may be busy.
+    assert all(17_000 < report["rate"] < 23_000 for report in reports)
+    assert reports[-1]["total"] > 35_000
+    assert passed < 0.4 * counted[-1][1], "it has received more than some"

@@ -12,6 +12,8 @@ command = LazyGroup(
         "echo": "Print messages, filtered, field by field, raw or as JSON.",
         "pub": "Publish a message once, several times or at a rate.",
         "req": "Ask, and print the reply.",
+        "top": "Show the traffic by topic and sender: rates, losses, delays.",
+        "list": "List the topics: who sends, whether anybody listens, how much.",
         "hz": "Measure how many messages a second a topic carries.",
         "bw": "Measure how many bytes a second a topic carries.",
         "record": "Record topics into a file.",
