@@ -126,15 +126,16 @@ def flooding(pipe: Connection, publish_to: str, topic: str, seconds: float, rate
 def hearing(
     pipe: Connection, listen_on: str, publish_to: str, topic: str, pause: float, policy: Any = "queue"
 ) -> None:
-    """Handle messages, each with a pause; at the end tell what came and what was counted."""
+    """Handle messages, each with a pause; at the end tell what came, what was counted, and what it cost."""
     bus = Bus(listen_on, publish_to, hwm=1000)
-    heard, ages, began, ended = 0, [], 0.0, 0.0
+    heard, ages, began, ended, cpu = 0, [], 0.0, 0.0, 0.0
 
     def handler(frame: Frame) -> None:
-        nonlocal heard, began, ended
+        nonlocal heard, began, ended, cpu
         heard += 1
         ended = time.perf_counter()
-        began = began or ended
+        if not began:
+            began, cpu = ended, time.process_time()
         if pause and not is_fast.is_set():
             at = frame.body.partition(b'"sent_at":')[2].partition(b"}")[0].partition(b",")[0]
             ages.append(time.time() - float(at))
@@ -155,5 +156,5 @@ def hearing(
     bus.serve()
     thread.join()
     stats = bus.stats().topics[topic]
-    pipe.send((heard, ended - began, stats, ages))
+    pipe.send((heard, ended - began, stats, ages, (time.process_time() - cpu) / heard))
     bus.close()
