@@ -25,6 +25,8 @@ GONE = 3.2 * ALIVE_EVERY
 KEPT = 60.0
 #: Seconds over which percentiles of delays are taken.
 DELAY_WINDOW = 10.0
+#: Messages a second below which nobody is taken for foreign: questions like ours are asked now and then.
+FOREIGN = 10.0
 #: Share of a rate by which two looks at it may differ, since they are not of the same moment.
 RATE_NOISE = 0.01
 
@@ -53,6 +55,7 @@ class TopicRow(msgspec.Struct, frozen=True):
         receivers: Nodes that have got any.
         is_heard: Whether anybody listens.
         is_gone: The sender has closed, or says nothing any more.
+        service_name: Name of the service, or of what else the publisher belongs to.
     """
 
     topic: str
@@ -73,6 +76,7 @@ class TopicRow(msgspec.Struct, frozen=True):
     receivers: int = 0
     is_heard: bool = True
     is_gone: bool = False
+    service_name: str = ""
 
 
 class Traffic(msgspec.Struct, frozen=True):
@@ -104,6 +108,7 @@ class _Node:
     """One node."""
 
     service_id: str = ""
+    service_name: str = ""
     transaction: str = ""
     heard: float = 0.0
     closed: float | None = None
@@ -133,11 +138,11 @@ class Insight:
         self._delays: dict[tuple[str, str], deque[tuple[float, Mapping[int, int]]]] = {}
         #: What nodes that are forgotten had sent without a number, by topic.
         self._forgotten: dict[str, int] = {}
-        #: The forwarder's counters as told last, with the time, and the rates since the time before.
+        #: The forwarder's counters as told last, with the time; and the rates since then, without reports.
         self._forwarder: tuple[float, Traffic] = (-math.inf, Traffic())
         self._forwarded: Traffic | None = None
-        #: Time and size of the reports, which pass the forwarder, too.
-        self._reports: deque[tuple[float, int]] = deque()
+        #: Number and bytes of the reports since the forwarder's counters were told, which it counts, too.
+        self._reports = Traffic()
 
     # -- taking in -------------------------------------------------------------------------------
 
@@ -149,11 +154,10 @@ class Insight:
             now: Seconds on any clock that does not go back; the same one in all calls.
             size: Bytes of its frame, so that reports can be told from foreign traffic.
         """
-        self._reports.append((now, size))
-        while self._reports[0][0] < now - DELAY_WINDOW:
-            self._reports.popleft()
+        self._reports = Traffic(self._reports.messages + 1, self._reports.bytes + size)
         node = self._nodes.setdefault(report.sender, _Node())
-        node.service_id, node.transaction, node.heard = report.service_id, report.transaction, now
+        node.service_id, node.service_name = report.service_id, report.service_name
+        node.transaction, node.heard = report.transaction, now
         node.closed = now if report.is_last else None
         for sent in report.sent:
             node.sent[sent.topic] = _Told(sent, now, report.span)
@@ -186,11 +190,13 @@ class Insight:
         """Take in the forwarder's counters of what publishers sent it; one that began anew is no loss."""
         at, before = self._forwarder
         self._forwarder, span = (now, Traffic(received, received_bytes)), now - at
+        reports, self._reports = self._reports, Traffic()
         if received < before.messages or not 0 < span < math.inf:
             self._forwarded = None
         else:
             self._forwarded = Traffic(
-                (received - before.messages) / span, (received_bytes - before.bytes) / span
+                (received - before.messages - reports.messages) / span,
+                (received_bytes - before.bytes - reports.bytes) / span,
             )
 
     # -- giving out ------------------------------------------------------------------------------
@@ -280,6 +286,7 @@ class Insight:
             receivers=len(known),
             is_heard=is_heard,
             is_gone=is_gone,
+            service_name=self._nodes[names[1]].service_name if names[1] in self._nodes else "",
         )
 
     def _histogram(self, key: tuple[str, str], now: float) -> dict[int, int]:
@@ -308,17 +315,16 @@ class Insight:
         """Frames and bytes a second at the forwarder that no node reports to have sent; None if unknown.
 
         They come from publishers that do not report: other programs, or older ones. What nobody listens
-        to does not get as far as the forwarder, so it is not part of it. Less than a hundredth is what the
-        moments of the reports differ by, and taken for nothing.
+        to does not get as far as the forwarder, so it is not part of it. Very little, or less than a
+        hundredth, is what the moments of the reports differ by, and taken for nothing.
         """
         if self._forwarded is None or now - self._forwarder[0] > STALE + EVERY:
             return None
         told = [each for node in self._nodes.values() for each in node.sent.values() if each.row.is_heard]
-        reports = [size for at, size in self._reports if at >= now - DELAY_WINDOW]
-        frames = sum(each.rate(each.row.new_frames, now) for each in told) + len(reports) / DELAY_WINDOW
-        sizes = sum(each.rate(each.row.new_bytes, now) for each in told) + sum(reports) / DELAY_WINDOW
+        frames = sum(each.rate(each.row.new_frames, now) for each in told)
+        sizes = sum(each.rate(each.row.new_bytes, now) for each in told)
         left = self._forwarded.messages - frames
-        if left <= max(1.0, RATE_NOISE * self._forwarded.messages):
+        if left <= max(FOREIGN, RATE_NOISE * self._forwarded.messages):
             return Traffic()
         return Traffic(left, max(0.0, self._forwarded.bytes - sizes))
 

@@ -172,8 +172,8 @@ class Tally:
             # Once more after the last change, so that its rate falls to 0.
             if whole or has_changed or had_changed:
                 messages, size, unnumbered, frames = map(int.__sub__, sums, before)
-                new = Sent(topic, *sums[:3], messages, size, unnumbered, frames, is_heard(topic))
-                rows.append(new)
+                heard = topic == INBOXES or is_heard(topic)
+                rows.append(Sent(topic, *sums[:3], messages, size, unnumbered, frames, heard))
             self._sent_before[topic] = (sums, has_changed)
         return rows
 

@@ -144,7 +144,7 @@ def summary(topic: str, rows: Sequence[TopicRow]) -> Summary:
 
 def who(row: TopicRow) -> str:
     """Whose row it is, for people."""
-    name = row.service_id or row.sender or "(others)"
+    name = row.service_id or row.service_name or row.sender or "(others)"
     return f"{name} (gone)" if row.is_gone else name
 
 

@@ -147,7 +147,7 @@ def test_foreign_traffic_is_what_nodes_do_not_explain_at_the_forwarder() -> None
         Sent("unheard", 900, 9, 0, 900, 9000, 0, 900, is_heard=False),
     )
     insight.take(told("a", sent=sent), clock.now())
-    insight.take_forwarder(1105, 60_000, clock.now())
+    insight.take_forwarder(1106, 60_000, clock.now())
     found = insight.foreign(clock.now())
     assert found is not None
     assert abs(found.messages - 100) < 0.2

@@ -345,7 +345,7 @@ def test_top_shows_rates_by_topic_and_sender(call: Call, bus: LocalBus) -> None:
     row = next(row for row in sight["rows"] if row["topic"] == "numbers")
     assert 20 < row["rate"] < 110
     assert (row["lost"], row["receivers"]) == (0, 1)
-    assert row["sender"].startswith("node.")
+    assert (row["service_name"], row["sender"].startswith("node.")) == ("counter", True)
     assert 0 < row["p50"] <= row["p99"]
     lines = ended.out.splitlines()
     assert [line.split()[0] for line in lines] == ["TOPIC", "numbers", "TOPIC", "numbers"]
