@@ -190,7 +190,7 @@ class _Reporter:
                 if not self._report(speaker, bell):
                     return
             finally:
-                for tally in list(self._tallies):
+                for tally in self._nodes():
                     tally.end()
             patience = AGAIN_WITHIN
 
@@ -199,7 +199,7 @@ class _Reporter:
         deadline = math.inf
         while not speaker.is_heard:
             now = time.monotonic()
-            if not self._has_nodes():
+            if not self._nodes():
                 deadline = min(deadline, now + LAST_WITHIN)
             elif speaker.is_connected:  # so that there is somebody to hear of listeners from
                 deadline = min(deadline, now + patience)
@@ -209,9 +209,9 @@ class _Reporter:
                 deadline = math.inf
         return True
 
-    def _has_nodes(self) -> bool:
+    def _nodes(self) -> list[Tally]:
         with self._lock:
-            return bool(self._tallies)
+            return list(self._tallies)
 
     def _report(self, speaker: _Speaker, bell: int) -> bool:
         """Report while somebody listens; False if that ended for another reason."""
@@ -234,7 +234,7 @@ class _Reporter:
 
     def _look(self, speaker: _Speaker, now: float, whole: bool) -> None:
         wall = time.time()
-        for tally in list(self._tallies):
+        for tally in self._nodes():
             tally.begin()
             for report in tally.look(now, wall, speaker.reaches, whole=whole):
                 speaker.send(report)

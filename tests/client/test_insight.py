@@ -19,6 +19,7 @@ from context_bus.client.endpoints import Endpoints
 from context_bus.client.insight import BusWatch, ForwarderCounters, forwarder_counters
 from context_bus.config.model import ContextConf, ServiceType
 from context_bus.context.states import State
+from context_bus.context.trace import ForwarderChanged, ForwarderState
 from context_bus.errors import NotConnected
 from context_bus.testing.wait import wait_until
 from tests.context.live import TX, Live, context, live, service, write_service
@@ -150,6 +151,10 @@ def test_provider_tells_what_has_passed_its_forwarder(tmp_path: Path) -> None:
                     await here.provider._keeper.statistics()
             finally:
                 os.kill(here.provider._keeper.pid, signal.SIGCONT)
+            await here.until(
+                lambda: any(event.state is ForwarderState.THAWED for event in here.of(ForwarderChanged)),
+                "the forwarder goes on",
+            )
             assert (await counted(here, conf)).received >= now.received
 
     asyncio.run(main())
