@@ -23,6 +23,7 @@ from context_bus.client.endpoints import Endpoints
 from context_bus.client.insight import BusWatch, ForwarderCounters, forwarder_counters
 from context_bus.client.ordering import send
 from context_bus.client.outcome import Outcome
+from context_bus.client.sampling import top
 from context_bus.context.commands import LoggedEvent
 from context_bus.errors import CommandRejected, ContextBusError
 from context_bus.process.tail import last_lines
@@ -244,13 +245,6 @@ class Live:
             return self._listener
 
 
-class _Row(msgspec.Struct):
-    transaction: str
-    service_id: str
-    memory: Usage | None = None
-
-
 def _top(dialogue: Dialogue) -> dict[ServiceKey, Usage | None]:
-    reply = asking.ask(dialogue, "top", {"brief": True}, ANSWER_TIMEOUT)
-    rows = msgspec.json.decode(reply, type=tuple[_Row, ...])
+    rows = top(dialogue, brief=True, timeout=ANSWER_TIMEOUT)
     return {(row.transaction, row.service_id): row.memory for row in rows}
