@@ -28,6 +28,7 @@ COMMANDS = {
     "docs": "Write which topics and messages the services of a context have.",
     "service-context": "Run the provider of a context and watch what happens.",
     "ps": "Show the services of a running provider, and how they are.",
+    "top": "Watch services live: CPU, memory, messages; start, stop, follow them.",
     "start": "Start services.",
     "stop": "Stop services; a stop is remembered.",
     "restart": "Restart services.",

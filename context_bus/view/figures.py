@@ -6,6 +6,10 @@ from collections.abc import Sequence
 
 #: Heights of a curve on one line, the lowest first; nothing is not the same as little.
 BLOCKS = "▁▂▃▄▅▆▇█"
+#: CPU percentage that a curve shows at its full height at least: what does next to nothing is to look so.
+LEAST_LOAD = 20.0
+#: Growth that a curve of memory shows at its full height at least.
+LEAST_GROWTH = 1.2
 #: What a figure is that nobody knows.
 UNKNOWN = "-"
 _DECIMAL = "kMGTP"
@@ -53,21 +57,34 @@ def delay(seconds: float | None) -> str:
     return f"{_three(seconds)}s"
 
 
-def curve(values: Sequence[float], width: int, top: float | None = None) -> str:
+def curve(values: Sequence[float], width: int, top: float, bottom: float = 0.0) -> str:
     """The last values as a curve of so many characters, right-aligned.
 
     Args:
-        values: Oldest first; negative ones count as 0.
+        values: Oldest first.
         width: Characters, one a value.
-        top: Value of the full height; the largest one shown if None.
+        top: Value of the full height.
+        bottom: Value of the least height.
     """
+    steps, height = len(BLOCKS) - 1, top - bottom
     shown = values[-width:] if width > 0 else ()
-    highest = max(shown, default=0.0) if top is None else top
-    if highest <= 0:
+    if height <= 0:
         return (BLOCKS[0] * len(shown)).rjust(width)
-    steps = len(BLOCKS) - 1
-    line = "".join(BLOCKS[min(steps, max(0, round(value / highest * steps)))] for value in shown)
-    return line.rjust(width)
+    line = (BLOCKS[min(steps, max(0, round((value - bottom) / height * steps)))] for value in shown)
+    return "".join(line).rjust(width)
+
+
+def load_curve(values: Sequence[float], width: int) -> str:
+    """A curve of CPU percentages: from nothing, and full at the highest, but that at no small one."""
+    return curve(values, width, max((LEAST_LOAD, *values)))
+
+
+def memory_curve(values: Sequence[float], width: int) -> str:
+    """A curve of memory: what matters is whether it grows, so it begins at the lowest one."""
+    used = [value for value in values if value > 0]
+    if not used:
+        return curve(values, width, 0.0)
+    return curve(values, width, max(max(used), min(used) * LEAST_GROWTH), min(used))
 
 
 def _scaled(number: float, base: int, units: str, unit: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ STATE_STYLES = {
     "fatal": Style(color="red", bold=True),
     "frozen": Style(color="magenta", bold=True),
 }
+_DIRECTORIES = re.compile(r"(?<!\S)/\S*/(?=[^/\s:]+\.py:\d)")
 DIM = Style(dim=True)
 BOLD = Style(bold=True)
 RED = Style(color="red")
@@ -59,6 +61,11 @@ def state_of(service: ServiceView) -> str:
     return "frozen" if service.frozen else service.phase or "?"
 
 
+def brief_error(service: ServiceView) -> str:
+    """Its last error, where a file of Python code is named without its directory."""
+    return _DIRECTORIES.sub("", service.last_error)
+
+
 def _urgency(shown: Shown) -> tuple[int, str]:
     state = state_of(shown.service)
     return (_URGENCY.index(state) if state in _URGENCY else len(_URGENCY)), state
@@ -66,7 +73,7 @@ def _urgency(shown: Shown) -> tuple[int, str]:
 
 def _figure(shown: Shown, text: str, value: float, style: Style = PLAIN) -> Cell:
     """A figure that fades where there is nothing: eyes are to find what moves."""
-    if shown.service.pid is None:
+    if shown.service.usage is None:
         return Cell(figures.UNKNOWN, DIM)
     return Cell(text, style if value else DIM)
 
@@ -88,6 +95,13 @@ def _uptime(shown: Shown, width: int) -> Cell:
 def _restarts(shown: Shown, width: int) -> Cell:
     restarts = shown.service.restarts
     return Cell(figures.count(restarts), Style(color="yellow") if restarts else DIM)
+
+
+def _messages(shown: Shown, width: int) -> Cell:
+    if shown.service.pid is None:
+        return Cell(figures.UNKNOWN, DIM)
+    rate = shown.service.messages_per_second
+    return Cell(figures.count(rate), PLAIN if rate else DIM)
 
 
 COLUMNS: tuple[Column[Shown], ...] = (
@@ -122,7 +136,7 @@ COLUMNS: tuple[Column[Shown], ...] = (
     Column(
         "pid",
         "PID",
-        lambda shown, width: _figure(shown, str(shown.service.pid), 1.0),
+        lambda shown, width: Cell(str(shown.service.pid or figures.UNKNOWN)),
         7,
         5,
         right=True,
@@ -161,10 +175,7 @@ COLUMNS: tuple[Column[Shown], ...] = (
     Column(
         "cpu_curve",
         "",
-        lambda shown, width: Cell(
-            figures.curve(shown.service.cpu_history, width, max(20.0, *shown.service.cpu_history, 0.0)),
-            Style(color="cyan"),
-        ),
+        lambda shown, width: Cell(figures.load_curve(shown.service.cpu_history, width), Style(color="cyan")),
         8,
         8,
         most=20,
@@ -182,7 +193,9 @@ COLUMNS: tuple[Column[Shown], ...] = (
     Column(
         "rss_curve",
         "",
-        lambda shown, width: Cell(figures.curve(shown.service.rss_history, width), Style(color="blue")),
+        lambda shown, width: Cell(
+            figures.memory_curve(shown.service.rss_history, width), Style(color="blue")
+        ),
         6,
         12,
         most=12,
@@ -212,11 +225,7 @@ COLUMNS: tuple[Column[Shown], ...] = (
     Column(
         "messages",
         "MSG/S",
-        lambda shown, width: _figure(
-            shown,
-            figures.count(shown.service.messages_per_second),
-            shown.service.messages_per_second,
-        ),
+        _messages,
         5,
         7,
         right=True,
@@ -226,7 +235,7 @@ COLUMNS: tuple[Column[Shown], ...] = (
     Column(
         "error",
         "LAST ERROR",
-        lambda shown, width: Cell(shown.service.last_error, RED),
+        lambda shown, width: Cell(brief_error(shown.service), RED),
         14,
         13,
         most=200,
@@ -336,7 +345,7 @@ def cells_of(shown: Shown, placed: Sequence[tuple[Column[Shown], int]]) -> tuple
     if service.pid is None and service.last_error:
         kept = [(column, width) for column, width in placed if column.name in _WITHOUT_PROCESS]
         style = RED if service.phase in BROKEN else DIM
-        cells = (*(column.cell(shown, width) for column, width in kept), Cell(service.last_error, style))
+        cells = (*(column.cell(shown, width) for column, width in kept), Cell(brief_error(service), style))
     else:
         cells = tuple(column.cell(shown, width) for column, width in placed)
     if shown.is_stale:
