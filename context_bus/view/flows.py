@@ -10,24 +10,36 @@ import msgspec
 from context_bus.bus.insight import TopicRow
 
 #: What a publisher adds to the name of who it belongs to: process, number, random part.
-_SUFFIX = re.compile(r"\.[0-9a-f]+\.[0-9a-f]+\.[0-9a-f]{6}$")
+_SUFFIX = re.compile(r"\.(?P<pid>[0-9a-f]+)\.[0-9a-f]+\.[0-9a-f]{6}$")
 #: What senders that have no name are called.
 OTHERS = "others"
+#: What the provider is called.
+PROVIDER = "provider"
 
 
-def who(row: TopicRow) -> str:
-    """Whose publisher it is: a service, the name that a program gave itself, or others."""
-    return row.service_id or _SUFFIX.sub("", row.sender) or OTHERS
+def who(row: TopicRow, provider: int = 0) -> str:
+    """Whose publisher it is: a service, the provider, the name that a program gave itself, or others.
+
+    Args:
+        row: A topic of it.
+        provider: Process of the provider; 0 if that is not known.
+    """
+    if row.service_id:
+        return row.service_id
+    suffix = _SUFFIX.search(row.sender)
+    if suffix is None:
+        return row.sender or OTHERS
+    return PROVIDER if int(suffix["pid"], 16) == provider else row.sender[: suffix.start()]
 
 
-def by_sender(rows: Iterable[TopicRow]) -> tuple[TopicRow, ...]:
+def by_sender(rows: Iterable[TopicRow], provider: int = 0) -> tuple[TopicRow, ...]:
     """Rows of all publishers of the same sender summed up; ``sender`` is the name of `who`.
 
     Delays are those of the publisher that sends most.
     """
     found: dict[tuple[str, str, str], list[TopicRow]] = {}
     for row in rows:
-        found.setdefault((row.topic, _transaction(row), who(row)), []).append(row)
+        found.setdefault((row.topic, _transaction(row), who(row, provider)), []).append(row)
     known = {(topic, name) for topic, transaction, name in found if transaction}
     return tuple(
         _sum(name, each)

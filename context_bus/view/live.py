@@ -30,7 +30,7 @@ from context_bus.process.tail import last_lines
 from context_bus.process.usage import Usage
 from context_bus.view.contact import Contact, Find, join
 from context_bus.view.listener import Listener, Observer
-from context_bus.view.snapshot import Histories, Rates, ServiceKey, ServiceView, Snapshot, views
+from context_bus.view.snapshot import NOT_ASKED, Histories, Rates, ServiceKey, ServiceView, Snapshot, views
 
 __all__ = ["Live", "ServiceView", "Snapshot"]
 
@@ -70,23 +70,26 @@ class Live:
         self._histories = Histories()
         #: Queries that this provider refused, with what it said, and when.
         self._refused: dict[str, tuple[str, float]] = {}
-        self._latest = Snapshot(at=time.time(), trouble="not asked yet")
+        self._latest = Snapshot(at=time.time(), trouble=NOT_ASKED)
 
     @property
     def latest(self) -> Snapshot:
         """What was known at the last refresh."""
         return self._latest
 
-    def refresh(self) -> Snapshot:
+    def refresh(self, *, figures: bool = True) -> Snapshot:
         """Ask, and put together what is known; never raises for a provider that is not there.
 
         Of several that ask at the same time one does, for all of them.
+
+        Args:
+            figures: Ask what services use, too; the provider takes half a second to tell it to the first.
         """
         asked = time.monotonic()
         with self._lock:
             if self._began < asked:
                 self._began = time.monotonic()
-                self._latest = self._ask()
+                self._latest = self._ask(figures=figures)
             return self._latest
 
     def order(
@@ -165,12 +168,13 @@ class Live:
 
     # -- asking, with the lock held ------------------------------------------------------------
 
-    def _ask(self) -> Snapshot:
+    def _ask(self, *, figures: bool) -> Snapshot:
         at, before = time.time(), self._latest
         try:
             found = self._contact.ask(lambda dialogue: asking.services(dialogue, ANSWER_TIMEOUT))
             self._meet(found, before)
-            self._sample()
+            if figures:
+                self._sample()
             counted = self._optional("statistics", lambda d: forwarder_counters(d, ANSWER_TIMEOUT))
         except ContextBusError as error:
             self._sampled_at = float("-inf")
@@ -179,7 +183,7 @@ class Live:
 
     def _meet(self, found: Services, before: Snapshot) -> None:
         """If this is another provider than before, forget what was known of that one."""
-        if found.provider.get("pid") == before.provider.get("pid") and not before.trouble:
+        if found.provider.get("pid") == before.pid and not before.trouble:
             return
         self._refused.clear()
         self._sampled.clear()

@@ -22,6 +22,9 @@ BROKEN = frozenset({"failed", "fatal", "backoff"})
 #: States in which a service does its work.
 RUNNING = frozenset({"started", "updated"})
 
+#: What is the trouble with a provider that nobody has asked yet.
+NOT_ASKED = "not asked yet"
+
 #: Transaction and service id.
 ServiceKey = tuple[str, str]
 
@@ -123,6 +126,12 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     foreign: Traffic | None = None
     trouble: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def pid(self) -> int:
+        """Process of the provider; 0 if it was never there."""
+        pid = self.provider.get("pid")
+        return pid if isinstance(pid, int) else 0
 
     def find(self, key: ServiceKey) -> ServiceView | None:
         """The service with this key; None if there is none."""

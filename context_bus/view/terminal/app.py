@@ -20,7 +20,7 @@ from textual.widgets import Input
 
 from context_bus.bus.insight import TopicRow
 from context_bus.view.live import EVERY, Live
-from context_bus.view.snapshot import KEPT, ServiceView, Snapshot, totals
+from context_bus.view.snapshot import KEPT, NOT_ASKED, ServiceView, Snapshot, totals
 from context_bus.view.terminal import services, traffic
 from context_bus.view.terminal.bars import Bars
 from context_bus.view.terminal.columns import Cell, place
@@ -83,7 +83,7 @@ class TopApp(App[int]):
     def compose(self) -> ComposeResult:
         """What there is, from top to bottom."""
         yield Bars(id="summary")
-        yield Table[services.Shown]("no services yet; start them with 'context-bus start'", id="services")
+        yield Table[services.Shown](id="services")
         yield Table[TopicRow]("nobody has told of messages yet", id="traffic")
         yield Pane(self.live, id="pane")
         yield Foot(id="foot")
@@ -132,9 +132,8 @@ class TopApp(App[int]):
         if found.trouble:
             return
         self._cpu.append(totals(found.services).cpu_percent)
-        if before.answered_at and before.provider.get("pid") != found.provider.get("pid"):
-            pid = found.provider.get("pid")
-            self.query_one(Foot).say(f"another provider is there: pid {pid}")
+        if before.answered_at and before.pid != found.pid:
+            self.query_one(Foot).say(f"another provider is there: pid {found.pid}")
 
     def show(self) -> None:
         """Show everything; what is as it was costs nothing."""
@@ -163,9 +162,17 @@ class TopApp(App[int]):
                 heading = Cell(group.heading)
                 lines.append(Line((group.transaction,), (heading,), is_heading=True))
             lines += [Line(services.key_of(row), services.cells_of(row, placed)) for row in group.rows]
-        if self.choice.text:
-            table.empty = f"no service with '{self.choice.text}'; Esc shows all"
+        table.empty = self._why_empty()
         table.show(placed, lines, Sorting(self.choice.sort, self.choice.inverted))
+
+    def _why_empty(self) -> str:
+        if self.snapshot.trouble == NOT_ASKED:
+            return ""
+        if not self.snapshot.answered_at:
+            return "start one with 'context-bus service-context FILE', or name its file by -c FILE"
+        if self.snapshot.services:
+            return "no service is meant by that; Esc shows all" if self.choice.text else "no service is meant"
+        return "no services yet; start them with 'context-bus start'"
 
     def _show_traffic(self) -> None:
         table, choice = self.query_one("#traffic", Table), self._bus_choice
@@ -301,7 +308,12 @@ class TopApp(App[int]):
         columns = traffic.BY_NAME if self.is_bus else services.BY_NAME
         if name and (name not in columns or columns[name].key is None):
             return
-        self._choose(sort=name, inverted=name == choice.sort and bool(name) and not choice.inverted)
+        self._sort(name, inverted=name == choice.sort and bool(name) and not choice.inverted)
+
+    def _sort(self, name: str, *, inverted: bool) -> None:
+        """Sort, and go to the top: that is what one sorts for."""
+        self._choose(sort=name, inverted=inverted)
+        self.query_one("#traffic" if self.is_bus else "#services", Table).action_end(-1)
 
     def action_sort_by(self, step: int) -> None:
         """Sort by the next column, or the one before."""
@@ -309,12 +321,12 @@ class TopApp(App[int]):
         names = ["", *table.sortable]
         choice = self._bus_choice if self.is_bus else self.choice
         at = names.index(choice.sort) if choice.sort in names else 0
-        self._choose(sort=names[(at + step) % len(names)], inverted=False)
+        self._sort(names[(at + step) % len(names)], inverted=False)
 
     def action_invert(self) -> None:
         """Turn the order round."""
         choice = self._bus_choice if self.is_bus else self.choice
-        self._choose(inverted=not choice.inverted)
+        self._sort(choice.sort, inverted=not choice.inverted)
 
     def action_group(self) -> None:
         """Show transactions apart, or all services in one."""

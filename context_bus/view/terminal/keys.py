@@ -69,22 +69,29 @@ BUS_HINTS = (
     Hint("?", "help", "help"),
     Hint("q", "quit", "quit"),
 )
+#: Actions whose hints are left out last.
+FIRST = ("help", "quit")
 KEY = Style(bold=True)
 WORD = Style(dim=True)
 
 
 def hint_bar(hints: tuple[Hint, ...], width: int) -> tuple[list[Segment], list[tuple[int, str]]]:
-    """Lay out as many hints as fit.
+    """Lay out as many hints as fit, the way to help and out first of all.
 
     Returns:
         The line, and where each hint ends in it, with its action.
     """
+    left, chosen = width + 1, list[Hint]()
+    for hint in sorted(hints, key=lambda each: each.action not in FIRST):
+        size = len(hint.key) + len(hint.word) + 3
+        if size > left:
+            break
+        chosen.append(hint)
+        left -= size
     segments, ends, used = [Segment(" ")], list[tuple[int, str]](), 1
     for hint in hints:
-        size = len(hint.key) + 1 + len(hint.word) + 2
-        if used + size - 2 > width:
-            break
-        segments += [Segment(hint.key, KEY), Segment(f" {hint.word}  ", WORD)]
-        used += size
-        ends.append((used, hint.action))
+        if hint in chosen:
+            segments += [Segment(hint.key, KEY), Segment(f" {hint.word}  ", WORD)]
+            used += len(hint.key) + len(hint.word) + 3
+            ends.append((used, hint.action))
     return segments, ends

@@ -57,12 +57,15 @@ class Poller:
 
     def _run(self) -> None:
         forget = self._live.observe(lambda event: self._wake.set())
-        due = time.monotonic()
+        due, figures = time.monotonic(), False
         while not self._closing.is_set():
             if not self._paused:
                 self._taken.clear()
-                self._tell(self._live.refresh())
+                self._tell(self._live.refresh(figures=figures))
                 self._taken.wait()
+                if not figures:  # what there is has been shown; now what it uses
+                    figures = True
+                    continue
             now = time.monotonic()
             due = due + self._every if now < due + self._every else now + self._every
             self._rest(due)

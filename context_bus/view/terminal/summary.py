@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from context_bus.view import figures
-from context_bus.view.snapshot import Snapshot, totals
+from context_bus.view.snapshot import NOT_ASKED, Snapshot, totals
 from context_bus.view.terminal.columns import fitted
 
 BOLD = Style(bold=True)
@@ -67,6 +67,8 @@ def laid_out(parts: Sequence[Part], width: int) -> list[Segment]:
 def first_line(snapshot: Snapshot, width: int, remarks: Iterable[str] = ()) -> list[Segment]:
     """Who it is; if there is trouble, that."""
     provider = snapshot.provider
+    if snapshot.trouble == NOT_ASKED:
+        return [Segment(fitted(" asking the provider ...", width), DIM)]
     if snapshot.trouble:
         return [Segment(fitted(f" {_trouble(snapshot)}", width), BANNER)]
     started = provider.get("started_at")

@@ -7,6 +7,7 @@ cells are others than before, and only then.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, NamedTuple, TypeVar
@@ -125,8 +126,8 @@ class Table(ScrollView, Generic[R], can_focus=True):
         for index, each in enumerate(self._lines):
             if each.key == self._cursor and not each.is_heading:
                 return index
-        start: int = max(0, min(self._index, len(self._lines) - 1))
-        for index in (*range(start, len(self._lines)), *range(start - 1, -1, -1)):
+        start, end = max(0, min(self._index, len(self._lines) - 1)), len(self._lines)
+        for index in itertools.chain(range(start, end), range(start - 1, -1, -1)):
             if not self._lines[index].is_heading:
                 self._cursor = self._lines[index].key
                 self.post_message(self.Chosen())

@@ -146,7 +146,11 @@ BY_NAME = {each.name: each for each in COLUMNS}
 def chosen(snapshot: Snapshot, text: str, sort: str, *, inverted: bool) -> list[TopicRow]:
     """The topics with this in their name or their sender's, in order."""
     wanted = text.casefold()
-    rows = [row for row in by_sender(snapshot.bus) if wanted in f"{row.topic} {row.sender}".casefold()]
+    rows = [
+        row
+        for row in by_sender(snapshot.bus, snapshot.pid)
+        if wanted in f"{row.topic} {row.sender}".casefold()
+    ]
     column = BY_NAME.get(sort)
     return by_column(rows, column, inverted=inverted) if column else rows
 
