@@ -6,6 +6,7 @@ Knows the wire through ``Dialogue``; must not know what is asked.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -21,7 +22,9 @@ T = TypeVar("T")
 #: Tells where the provider is; asked again whenever it has to be found again.
 Find = Callable[[], Endpoints]
 #: Seconds that a forwarder, and then a provider, may take to answer one who comes in by the bus.
-JOIN_TIMEOUT = 1.0
+JOIN_TIMEOUT = 0.5
+#: Seconds between two looks whether a provider has a socket on this machine meanwhile.
+LOOK_EVERY = 2.0
 
 
 class Contact:
@@ -34,6 +37,7 @@ class Contact:
     def __init__(self, find: Find) -> None:
         self._find = find
         self._dialogue: Dialogue | None = None
+        self._looked = 0.0
         #: Where the provider was found last.
         self.endpoints: Endpoints | None = None
 
@@ -44,6 +48,8 @@ class Contact:
             CommandRejected: The provider does not answer such questions.
             ContextBusError: There is no provider, or it does not answer; the next call looks for another.
         """
+        if self._is_door_open():
+            self.close()
         if self._dialogue is None:
             self._dialogue = self._join()
         try:
@@ -54,6 +60,17 @@ class Contact:
             self.close()
             raise error if isinstance(error, ContextBusError) else NobodyListens(str(error)) from None
 
+    def _is_door_open(self) -> bool:
+        """Whether one who came in by the bus, since the provider was just coming up, can do better now."""
+        now = time.monotonic()
+        if self._dialogue is None or isinstance(self._dialogue, Indoors) or now < self._looked + LOOK_EVERY:
+            return False
+        self._looked = now
+        try:
+            return bool(self._find().socket)
+        except ContextBusError:  # its file is being edited: where it is has not changed by that
+            return False
+
     def close(self) -> None:
         """End the conversation; the next question begins another."""
         dialogue, self._dialogue = self._dialogue, None
@@ -61,7 +78,7 @@ class Contact:
             dialogue.close()
 
     def _join(self) -> Dialogue:
-        self.endpoints = self._find()
+        self.endpoints, self._looked = self._find(), time.monotonic()
         return join(self.endpoints)
 
 

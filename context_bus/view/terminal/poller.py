@@ -12,6 +12,8 @@ from collections.abc import Callable
 from context_bus.view.live import Live
 from context_bus.view.snapshot import Snapshot
 
+#: Seconds between two looks, at most, for a provider that is gone.
+SEEK_EVERY = 0.5
 #: Seconds for which events are gathered before one looks again: some come by the hundred.
 GATHER = 0.1
 
@@ -57,19 +59,28 @@ class Poller:
 
     def _run(self) -> None:
         forget = self._live.observe(lambda event: self._wake.set())
-        due, figures = time.monotonic(), False
+        due = time.monotonic()
         while not self._closing.is_set():
-            if not self._paused:
-                self._taken.clear()
-                self._tell(self._live.refresh(figures=figures))
-                self._taken.wait()
-                if not figures:  # what there is has been shown; now what it uses
-                    figures = True
-                    continue
+            if not self._paused and self._look():
+                continue
+            every = min(self._every, SEEK_EVERY) if self._live.latest.trouble else self._every
             now = time.monotonic()
-            due = due + self._every if now < due + self._every else now + self._every
+            due = due + every if now < due + every else now + every
             self._rest(due)
         forget()
+
+    def _look(self) -> bool:
+        """Refresh, and have it shown; whether there is more to be had at once.
+
+        A provider that was not there before tells what services use after half a second only; what there is
+        is shown before that.
+        """
+        figures = not self._live.latest.trouble
+        self._taken.clear()
+        found = self._live.refresh(figures=figures)
+        self._tell(found)
+        self._taken.wait()
+        return not figures and not found.trouble
 
     def _rest(self, due: float) -> None:
         """Wait until it is time; sooner if something happens, but never at once again."""

@@ -293,8 +293,9 @@ class Group:
 
 def groups(snapshot: Snapshot, choice: Choice) -> tuple[Group, ...]:
     """The services that are chosen, in order; one group for each transaction, or one for all."""
+    now = snapshot.answered_at if snapshot.trouble else snapshot.at
     chosen = [
-        Shown(each, snapshot.at, bool(snapshot.trouble))
+        Shown(each, now, bool(snapshot.trouble))
         for each in snapshot.services
         if is_chosen(each, choice)
     ]
