@@ -39,6 +39,7 @@ COMMANDS = {
     "events": "Show what has happened, and follow it.",
     "monitor": "Read what monitors have recorded: history, list.",
     "plot": "Draw CPU and memory of services over time.",
+    "metrics": "Serve states, CPU, memory and messages to Prometheus.",
     "context": "The same commands by another name: context reload, context ps and so on.",
     "conf-command": "Start, stop, restart, end or ask a context, and see the outcome.",
     "display": "Print every message of an endpoint.",

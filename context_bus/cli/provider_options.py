@@ -20,9 +20,13 @@ TIMEOUT = 30.0
 
 def provider_options(function: F) -> F:
     """Add what names a provider: ``-c``, ``--publish``, ``--listen``, ``--state``; and ``--json``."""
+    return where_options(json_option()(function))
+
+
+def where_options(function: F) -> F:
+    """Add what names a provider alone, for commands that serve and print nothing."""
     function = _leaving_at_once(function)
     for option in (
-        json_option(),
         click.option(
             "--state",
             type=click.Path(file_okay=False),

@@ -92,6 +92,12 @@ class Live:
                 self._latest = self._ask(figures=figures)
             return self._latest
 
+    def take_in(self) -> None:
+        """Take in what has been told of the bus; for who refreshes seldom, lest it pile up."""
+        with self._lock:
+            if self._watch is not None:
+                self._watch.read(0.0)
+
     def order(
         self, action: str, transaction: str, *service_ids: str, timeout: float = ORDER_TIMEOUT
     ) -> Outcome:

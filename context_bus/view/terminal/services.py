@@ -295,9 +295,7 @@ def groups(snapshot: Snapshot, choice: Choice) -> tuple[Group, ...]:
     """The services that are chosen, in order; one group for each transaction, or one for all."""
     now = snapshot.answered_at if snapshot.trouble else snapshot.at
     chosen = [
-        Shown(each, now, bool(snapshot.trouble))
-        for each in snapshot.services
-        if is_chosen(each, choice)
+        Shown(each, now, bool(snapshot.trouble)) for each in snapshot.services if is_chosen(each, choice)
     ]
     column = BY_NAME.get(choice.sort)
     ordered = by_column(chosen, column, inverted=choice.inverted) if column else chosen

@@ -8,7 +8,7 @@ from rich.style import Style
 
 from context_bus.bus.insight import TopicRow
 from context_bus.view import figures
-from context_bus.view.flows import by_sender
+from context_bus.view.flows import by_owner
 from context_bus.view.snapshot import Snapshot
 from context_bus.view.terminal.columns import PLAIN, Cell, Column, by_column
 from context_bus.view.terminal.table import Line
@@ -146,11 +146,7 @@ BY_NAME = {each.name: each for each in COLUMNS}
 def chosen(snapshot: Snapshot, text: str, sort: str, *, inverted: bool) -> list[TopicRow]:
     """The topics with this in their name or their sender's, in order."""
     wanted = text.casefold()
-    rows = [
-        row
-        for row in by_sender(snapshot.bus, snapshot.pid)
-        if wanted in f"{row.topic} {row.sender}".casefold()
-    ]
+    rows = [row for row in by_owner(snapshot) if wanted in f"{row.topic} {row.sender}".casefold()]
     column = BY_NAME.get(sort)
     return by_column(rows, column, inverted=inverted) if column else rows
 
