@@ -201,12 +201,11 @@ class Live:
                 self._listener.begin_anew()
 
     def _sample(self) -> None:
-        now = time.monotonic()
-        if now - self._sampled_at < self._every * (1 - EARLY):
+        if time.monotonic() - self._sampled_at < self._every * (1 - EARLY):
             return
         rows = self._optional("top", _top)
         if rows is not None:
-            self._sampled_at, self._sampled = now, rows
+            self._sampled_at, self._sampled = time.monotonic(), rows
             self._histories.add(rows)
 
     def _optional(self, name: str, question: Callable[[Dialogue], T]) -> T | None:

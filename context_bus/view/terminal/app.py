@@ -49,6 +49,7 @@ class TopApp(App[int]):
         every: Seconds between two looks.
     """
 
+    TITLE = "context-bus top"
     CSS_PATH = "top.tcss"
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False

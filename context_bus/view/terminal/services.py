@@ -146,7 +146,7 @@ COLUMNS: tuple[Column[Shown], ...] = (
         "uptime",
         "UP",
         _uptime,
-        6,
+        7,
         4,
         right=True,
         key=lambda shown: shown.service.uptime(shown.now) or 0.0,
@@ -178,7 +178,7 @@ COLUMNS: tuple[Column[Shown], ...] = (
         lambda shown, width: Cell(figures.load_curve(shown.service.cpu_history, width), Style(color="cyan")),
         8,
         8,
-        most=20,
+        most=14,
     ),
     Column(
         "rss",
@@ -198,7 +198,7 @@ COLUMNS: tuple[Column[Shown], ...] = (
         ),
         6,
         12,
-        most=12,
+        most=8,
     ),
     Column(
         "threads",

@@ -26,6 +26,13 @@ def _seconds(value: float | None) -> Cell:
     return _figure(figures.delay(value), value)
 
 
+def _heard_by(row: TopicRow, width: int) -> Cell:
+    """How many nodes get it; who listens and does not report is not counted."""
+    if not row.is_heard:
+        return Cell("nobody", DIM)
+    return _figure(figures.count(row.receivers) if row.receivers else "?", row.receivers)
+
+
 COLUMNS: tuple[Column[TopicRow], ...] = (
     Column(
         "topic",
@@ -130,9 +137,7 @@ COLUMNS: tuple[Column[TopicRow], ...] = (
     Column(
         "receivers",
         "HEARD BY",
-        lambda row, width: _figure(
-            figures.count(row.receivers) if row.is_heard else "nobody", row.is_heard and row.receivers
-        ),
+        _heard_by,
         8,
         8,
         right=True,
