@@ -119,7 +119,7 @@ COLUMNS: tuple[Column[Shown], ...] = (
         "transaction",
         "TRANSACTION",
         lambda shown, width: Cell(shown.service.transaction, DIM),
-        8,
+        11,
         9,
         most=20,
         fits=True,
