@@ -12,12 +12,29 @@ import select
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import zmq
 
 from context_bus.bus import sockets
+from context_bus.kernel.kept import ASKED
 
 _time = time.time
+
+
+class Attendant(Protocol):
+    """Who answers those that ask for kept values; called with the lock held."""
+
+    def asked(self, question: bytes) -> None:
+        """Somebody has set the filter that is the question."""
+        ...
+
+    def looked(self, now: float, before: float) -> bool:
+        """All that had arrived was read; the look before was at ``before``.
+
+        Says whether to look once more: it has sent, which takes the signal of news off the descriptor.
+        """
+        ...
 
 
 class Audience:
@@ -35,6 +52,10 @@ class Audience:
         self.looked = 0.0
         #: Who wants to be called at which filter.
         self.waiting: dict[bytes, list[Callable[[], object]]] = {}
+        #: Who answers questions for kept values; None where nothing is kept.
+        self.attendant: Attendant | None = None
+        #: Somebody reads whenever the descriptor turns readable.
+        self.is_attended = False
         self._socket = sock
         self._lock = lock
         self._filters: set[bytes] = set()
@@ -42,18 +63,28 @@ class Audience:
 
     def read(self, now: float) -> None:
         """Take in what has arrived; with the lock held."""
-        self.looked = now
+        before, self.looked = self.looked, now
         if self._closed:
             return
-        recv, filters = self._socket.recv, self._filters
+        attendant = self.attendant
+        self._take_in(attendant)
+        while attendant is not None and attendant.looked(now, before):
+            self._take_in(attendant)
+
+    def _take_in(self, attendant: Attendant | None) -> None:
+        recv, filters, waiting = self._socket.recv, self._filters, self.waiting
         while sockets.is_readable(self._socket):
             try:
                 while True:
                     frame = recv(zmq.DONTWAIT)
                     if frame[:1] == b"\x01":
-                        filters.add(frame[1:])
-                        for call in self.waiting.get(frame[1:], ()):
-                            call()
+                        prefix = frame[1:]
+                        filters.add(prefix)
+                        if waiting:
+                            for call in waiting.get(prefix, ()):
+                                call()
+                        if attendant is not None and frame.startswith(ASKED):
+                            attendant.asked(prefix)
                     elif frame[:1] == b"\x00":
                         filters.discard(frame[1:])
             except zmq.Again:
