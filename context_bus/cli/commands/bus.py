@@ -11,6 +11,7 @@ command = LazyGroup(
     table={
         "echo": "Print messages, filtered, field by field, raw or as JSON.",
         "pub": "Publish a message once, several times or at a rate.",
+        "last": "Print the last message that each sender keeps.",
         "req": "Ask, and print the reply.",
         "hz": "Measure how many messages a second a topic carries.",
         "bw": "Measure how many bytes a second a topic carries.",
