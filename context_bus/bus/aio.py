@@ -6,14 +6,16 @@ Everything belongs to the event loop's thread, but ``stop``, which any may call.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, TypeVar, overload
 
 from context_bus.bus import requests, sockets
 from context_bus.bus.aiorequests import AsyncRequester
+from context_bus.bus.aiosending import Retries
 from context_bus.bus.aioserving import AsyncServer, Readers
 from context_bus.bus.dispatch import Handler, inspect_handler
 from context_bus.bus.listening import BusStats, Delivery, Listening, barrier_filters, not_joined
@@ -57,10 +59,11 @@ class AsyncBus:
             )
             self._listening = Listening(self._context, listen_on, self._answer, hwm)
         self.publisher.tally.add(self._listening)
+        self.publisher.audience.is_attended = True
         self._requester: AsyncRequester | None = None
         self._readers = Readers()
         self._server = AsyncServer(self._listening, self._readers)
-        self._senders: set[asyncio.Future[None]] = set()
+        self._retries = Retries(publish_to, send_timeout)
         self._closed = False
 
     # -- joining ---------------------------------------------------------------------------------
@@ -83,9 +86,7 @@ class AsyncBus:
 
     def _read_news(self) -> None:
         self.publisher.audience.refresh()
-        for sender in self._senders:
-            if not sender.done():
-                sender.set_result(None)
+        self._retries.moved()
 
     async def _heard(self, prefix: bytes, timeout: float) -> bool:
         """Wait until a filter is known to the publisher; says whether it is."""
@@ -121,12 +122,15 @@ class AsyncBus:
         handler: Handler,
         type: Any = None,
         policy: Delivery = "queue",
+        *,
+        last: bool = False,
     ) -> None:
         """Call or await a handler for each message of a topic; see ``Bus.subscribe``.
 
         After ``connect``, ``await barrier()`` says when the bus knows of it.
         """
-        self._listening.add(topic, inspect_handler(handler, type), conflate=policy == "conflate")
+        spec = inspect_handler(handler, type)
+        self._listening.add(topic, spec, conflate=policy == "conflate", last=last)
         self._server.watch()
 
     # -- sending ---------------------------------------------------------------------------------
@@ -136,41 +140,23 @@ class AsyncBus:
         try:
             self.publisher.publish(topic, content, action=action)
         except SendTimeout:
-            await self._retry(lambda: self.publisher.publish(topic, content, action=action))
+            await self._retries.retry(lambda: self.publisher.publish(topic, content, action=action))
 
     async def publish_many(self, topic: str, contents: Iterable[object], action: str = "") -> int:
         """Publish many contents in few frames; receivers get them one by one. Raises SendTimeout."""
         pending = list(contents)
         for start in range(0, len(pending), BATCH):
             part = pending[start : start + BATCH]
-            try:
-                self.publisher.publish_many(topic, part, action=action)
-            except SendTimeout:
-                await self._retry(lambda part=part: self.publisher.publish_many(topic, part, action=action))  # type: ignore[misc]
-        return len(pending)
-
-    async def _retry(self, send: Callable[[], object]) -> None:
-        """Send again whenever the socket has moved, until it is taken or ``send_timeout`` is over."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.send_timeout
-        while True:
-            moved: asyncio.Future[None] = loop.create_future()
-            self._senders.add(moved)
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await moved
-            except TimeoutError:
-                raise SendTimeout(
-                    f"the forwarder at {self.publish_to} took no message for {self.send_timeout} s; "
-                    "this one was not sent"
-                ) from None
-            finally:
-                self._senders.discard(moved)
+            send = functools.partial(self.publisher.publish_many, topic, part, action=action)
             try:
                 send()
             except SendTimeout:
-                continue
-            return
+                await self._retries.retry(send)
+        return len(pending)
+
+    def keep(self, *topics: str) -> None:
+        """Keep the last message of these topics for those who subscribe later, with ``last=True``."""
+        self.publisher.keep(*topics)
 
     @overload
     async def request(
@@ -209,7 +195,7 @@ class AsyncBus:
             try:
                 requester.send(topic, content, action, number)
             except SendTimeout:
-                await self._retry(lambda: requester.send(topic, content, action, number))
+                await self._retries.retry(lambda: requester.send(topic, content, action, number))
             return requests.content_of(await requester.wait(topic, reply, timeout), topic, type)
         finally:
             requester.forget(number)
@@ -227,7 +213,7 @@ class AsyncBus:
             try:
                 requests.send_reply(self.publisher, reply_to, request_id, outcome, error)
             except SendTimeout:
-                await self._retry(
+                await self._retries.retry(
                     lambda: requests.send_reply(self.publisher, reply_to, request_id, outcome, error)
                 )
         except SendTimeout as failure:

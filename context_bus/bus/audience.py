@@ -12,11 +12,13 @@ import select
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import zmq
 
 from context_bus.bus import sockets
 from context_bus.bus.report import STATS_TOPIC
+from context_bus.kernel.kept import ASKED
 from context_bus.kernel.message import SEPARATOR
 
 #: How the filters of those begin who want nodes to report; a second watcher's is not told to us but by one
@@ -25,6 +27,21 @@ _WATCHED = b"\x01" + STATS_TOPIC.encode()
 _REPORTS = STATS_TOPIC.encode() + SEPARATOR
 
 _time = time.time
+
+
+class Attendant(Protocol):
+    """Who answers those that ask for kept values; called with the lock held."""
+
+    def asked(self, question: bytes) -> None:
+        """Somebody has set the filter that is the question."""
+        ...
+
+    def looked(self, now: float, before: float) -> bool:
+        """All that had arrived was read; the look before was at ``before``.
+
+        Says whether to look once more: it has sent, which takes the signal of news off the descriptor.
+        """
+        ...
 
 
 class Audience:
@@ -44,6 +61,10 @@ class Audience:
         self.waiting: dict[bytes, list[Callable[[], object]]] = {}
         #: Called, with the lock held, when somebody begins to listen to what nodes report.
         self.on_watched: Callable[[], object] = _ignore
+        #: Who answers questions for kept values; None where nothing is kept.
+        self.attendant: Attendant | None = None
+        #: Somebody reads whenever the descriptor turns readable.
+        self.is_attended = False
         self._socket = sock
         self._lock = lock
         self._filters: set[bytes] = set()
@@ -51,25 +72,38 @@ class Audience:
 
     def read(self, now: float) -> None:
         """Take in what has arrived; with the lock held."""
-        self.looked = now
+        before, self.looked = self.looked, now
         if self._closed:
             return
-        recv, filters, watched = self._socket.recv, self._filters, False
+        attendant = self.attendant
+        watched = self._take_in(attendant)
+        while attendant is not None and attendant.looked(now, before):
+            watched = self._take_in(attendant) or watched
+        if watched and _REPORTS in self._filters:  # who has come and gone meanwhile needs no report
+            self.on_watched()
+
+    def _take_in(self, attendant: Attendant | None) -> bool:
+        """Read what is there; says whether somebody has begun to watch what nodes report."""
+        recv, filters, waiting = self._socket.recv, self._filters, self.waiting
+        watched = False
         while sockets.is_readable(self._socket):
             try:
                 while True:
                     frame = recv(zmq.DONTWAIT)
                     if frame[:1] == b"\x01":
-                        filters.add(frame[1:])
+                        prefix = frame[1:]
+                        filters.add(prefix)
                         watched = watched or frame.startswith(_WATCHED)
-                        for call in self.waiting.get(frame[1:], ()):
-                            call()
+                        if waiting:
+                            for call in waiting.get(prefix, ()):
+                                call()
+                        if attendant is not None and frame.startswith(ASKED):
+                            attendant.asked(prefix)
                     elif frame[:1] == b"\x00":
                         filters.discard(frame[1:])
             except zmq.Again:
                 continue
-        if watched and _REPORTS in filters:  # who has come and gone meanwhile needs no report
-            self.on_watched()
+        return watched
 
     def reaches(self, topic: str) -> bool:
         """Whether somebody is known to listen to this topic, by it, by its first bytes or to everything."""

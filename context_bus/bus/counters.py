@@ -9,12 +9,31 @@ from __future__ import annotations
 import logging
 import time
 
+import msgspec
+
 #: Senders remembered per topic; the longest known go first. Short-lived commands are senders too.
 SENDERS = 4096
 #: Seconds between two warnings about one topic.
 WARN_EVERY = 1.0
 
 _log = logging.getLogger(__name__)
+
+
+class Sequence(msgspec.Struct, gc=False):
+    """What counting needs of a header."""
+
+    sequence: int = 0
+    sender: str = ""
+    batch: int = 1
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """A message of which only the numbers are read; the content is skipped at the speed of the parser."""
+
+    header: Sequence
+
+
+read_envelope = msgspec.json.Decoder(Envelope).decode
 
 
 class Flow:
@@ -26,7 +45,7 @@ class Flow:
         first: Number of the first message that arrived.
     """
 
-    __slots__ = ("expected", "extra", "first", "lost", "rejected")
+    __slots__ = ("expected", "extra", "first", "kept", "lost", "rejected")
 
     def __init__(self, first: int) -> None:
         self.first = first
@@ -38,6 +57,13 @@ class Flow:
         self.extra = 0
         #: Messages that arrived but could not be decoded.
         self.rejected = 0
+        #: Number of a kept value that moved the mark, 0 if none did.
+        self.kept = 0
+
+    @property
+    def newest(self) -> int:
+        """Number of the last message that came as such; 0 if a kept value has come after it."""
+        return self.expected - 1 if self.expected - 1 != self.kept else 0
 
     @property
     def received(self) -> int:
@@ -58,6 +84,7 @@ class Counters:
         "flows",
         "forgotten_lost",
         "forgotten_received",
+        "kept",
         "rejected",
         "silent",
         "topic",
@@ -70,6 +97,8 @@ class Counters:
         self.flows: dict[str, Flow] = {}
         self.forgotten_lost = 0
         self.forgotten_received = 0
+        #: Kept values that were news; they are neither received nor lost.
+        self.kept = 0
         self.rejected = 0
         self.unnumbered = 0
         self._warned = 0.0
@@ -90,6 +119,20 @@ class Counters:
             flow.lost -= count
         else:
             flow.extra += count
+
+    def note_kept(self, sender: str, sequence: int) -> None:
+        """Count a kept value that was news; from now on what follows it is missed if it does not come."""
+        self.kept += 1
+        flow = self.flows.get(sender)
+        if flow is None:
+            self._new_flow(sender, sequence + 1).kept = sequence
+        elif sequence >= flow.expected:
+            missing = sequence - flow.expected
+            flow.first += 1  # it arrived, but not as a message
+            flow.lost += missing
+            flow.expected, flow.kept = sequence + 1, sequence
+            if missing:
+                self._warn(sender, missing)
 
     def _new_flow(self, sender: str, sequence: int) -> Flow:
         if len(self.flows) >= SENDERS:

@@ -7,6 +7,7 @@ the path of every message: a closure's variables cost half of an object's attrib
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 import typing
@@ -16,8 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 from msgspec import UNSET
 
-from context_bus.bus.counters import Counters
-from context_bus.bus.subscriber import read_envelope
+from context_bus.bus.counters import Counters, read_envelope
 from context_bus.kernel.message import UNREADABLE, Frame, Header, Message
 
 T = TypeVar("T")
@@ -106,7 +106,7 @@ def inspect_handler(handler: Handler, type_: object = None) -> Spec:
     spec = Spec(handler, kind, content, is_async, returned not in (None, type(None)))
     if kind != "frame":
         try:
-            _decoder(spec)
+            decoder_of(spec)
         except TypeError as error:
             raise TypeError(f"handler {name} wants {wanted!r}, which cannot be decoded: {error}") from None
     return spec
@@ -122,10 +122,21 @@ def _kind(wanted: object) -> tuple[str, object]:
     return "content", Any if wanted is object else wanted
 
 
-def _decoder(spec: Spec, *, batch: bool = False) -> Callable[[bytes], Any]:
-    content: Any = list[spec.type] if batch else spec.type  # type: ignore[name-defined]
-    model: Any = Message if spec.kind == "message" else Incoming
-    return msgspec.json.Decoder(model[content]).decode
+def decoder_of(spec: Spec, *, batch: bool = False) -> Callable[[bytes], Any]:
+    """What decodes a message as far as the handler needs it; of a batch, if asked for."""
+    try:
+        return _known_decoder(spec.kind, spec.type, batch)
+    except TypeError:  # a type that cannot be remembered, or none that can be decoded: then this says so
+        return _new_decoder(spec.kind, spec.type, batch)
+
+
+def _new_decoder(kind: str, type_: Any, batch: bool) -> Callable[[bytes], Any]:
+    model: Any = Message if kind == "message" else Incoming
+    return msgspec.json.Decoder(model[list[type_] if batch else type_]).decode
+
+
+#: Making one costs as much as delivering a hundred messages; a node listens to many topics with few types.
+_known_decoder = functools.lru_cache(maxsize=128)(_new_decoder)
 
 
 class Route:
@@ -160,7 +171,7 @@ class Route:
         if spec.kind == "frame":
             return self._frames(spec, counted)
         flows = self.counters.flows
-        decode, handler, is_async = _decoder(spec), spec.handler, spec.is_async
+        decode, handler, is_async = decoder_of(spec), spec.handler, spec.is_async
         whole = spec.kind == "message"
         special, count, finish = self._special(spec, counted), self._count, self._finish
 
@@ -211,7 +222,7 @@ class Route:
         self, spec: Spec, counted: bool
     ) -> Callable[[bytes, Exception | None], Awaitable[None] | None]:
         """What is not one message of the wanted type: a batch, or something else."""
-        decode, whole = _decoder(spec, batch=True), spec.kind == "message"
+        decode, whole = decoder_of(spec, batch=True), spec.kind == "message"
 
         def special(body: bytes, error: Exception | None) -> Awaitable[None] | None:
             try:

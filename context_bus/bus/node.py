@@ -107,6 +107,7 @@ class Bus:
         type: Any = None,
         policy: Delivery = "queue",
         *,
+        last: bool = False,
         timeout: float = 5.0,
     ) -> None:
         """Call a handler for each message of a topic, once ``serve`` runs.
@@ -120,6 +121,7 @@ class Bus:
                 returns, if not None, answers a request.
             type: In place of the annotation.
             policy: ``queue`` every message, or ``conflate`` to the newest.
+            last: Begin with the last message that each sender keeps, see ``keep``.
             timeout: Seconds the bus may take to know of it, if connected already.
 
         Raises:
@@ -129,7 +131,7 @@ class Bus:
         spec = inspect_handler(handler, type)
         if spec.is_async:
             raise TypeError(f"handler {handler!r} is async; use AsyncBus")
-        self._server.run(lambda: self._listening.add(topic, spec, conflate=policy == "conflate"))
+        self._server.run(lambda: self._listening.add(topic, spec, conflate=policy == "conflate", last=last))
         if self._connected:
             self._barrier(timeout)
 
@@ -142,6 +144,10 @@ class Bus:
     def publish_many(self, topic: str, contents: Iterable[object], action: str = "") -> int:
         """Publish many contents in few frames; receivers get them one by one. Raises SendTimeout."""
         return self.publisher.publish_many(topic, contents, action=action)
+
+    def keep(self, *topics: str) -> None:
+        """Keep the last message of these topics for those who subscribe later, with ``last=True``."""
+        self.publisher.keep(*topics)
 
     @overload
     def request(

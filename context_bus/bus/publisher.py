@@ -6,10 +6,9 @@ permits a socket to change threads behind a full fence.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import TypedDict, TypeVar, Unpack
+from typing import TypeVar, Unpack
 
 import msgspec
 import zmq
@@ -17,8 +16,19 @@ from msgspec import UNSET
 
 from context_bus.bus import reporting, sockets
 from context_bus.bus.audience import Audience
-from context_bus.bus.tally import SentCounters, Tally
-from context_bus.errors import FrameError, NobodyListens, NotConnected, SendTimeout
+from context_bus.bus.keeping import Keeper, last_of
+from context_bus.bus.outgoing import (
+    CONTENT,
+    SENT_AT,
+    HeaderFields,
+    Outgoing,
+    check_topic,
+    frame_of,
+    header_of,
+    not_taken,
+)
+from context_bus.bus.tally import Tally
+from context_bus.errors import NobodyListens, NotConnected
 from context_bus.kernel.ids import new_sender
 from context_bus.kernel.message import MARK, SEPARATOR, Header, Message
 
@@ -31,36 +41,10 @@ BATCH = 100
 _encode = msgspec.json.Encoder().encode
 _time = time.time
 _join = b"".join
-#: Between the pieces of a frame.
-_SENT_AT, _CONTENT = b',"sent_at":', b'},"content":'
 T = TypeVar("T")
 
 
-class HeaderFields(TypedDict, total=False):
-    """Header fields of one message that differ from the publisher's own.
-
-    ``service_id``, ``service_name`` and ``transaction`` say whom the message is about, ``request_id``
-    joins a request with its reply, and ``reply_to`` is the topic on which a reply is expected.
-    """
-
-    service_id: str | None
-    service_name: str | None
-    transaction: str | None
-    request_id: str | None
-    reply_to: str | None
-
-
-class _Lane:
-    """What is the same in all messages of one topic and action: the frame up to the sequence number."""
-
-    __slots__ = ("counter", "prefix")
-
-    def __init__(self, prefix: bytes, counter: list[int]) -> None:
-        self.prefix = prefix
-        self.counter = counter  # of `SentCounters.numbered`, shared by the lanes of a topic
-
-
-class Publisher:
+class Publisher(Outgoing):
     """Publishes to a forwarder; safe to use from any thread.
 
     Args:
@@ -87,28 +71,25 @@ class Publisher:
         zmq_context: zmq.Context[zmq.Socket[bytes]] | None = None,
     ) -> None:
         self.endpoint = endpoint
-        self.sender = sender or new_sender(service_id)
-        self.send_timeout = send_timeout
-        #: Header fields this publisher fills in where the caller does not.
-        self.identity = Header(
-            service_id=service_id, service_name=service_name, service_transaction=transaction
+        super().__init__(
+            sender or new_sender(service_id),
+            Header(service_id=service_id, service_name=service_name, service_transaction=transaction),
         )
+        self.send_timeout = send_timeout
         context, self._own_context = sockets.own_or_shared(zmq_context)
         #: What its socket, and those of a node that shares it, belong to.
         self.zmq_context = context
         with sockets.released_on_failure(self._own_context):
             self._socket = sockets.publisher_socket(context, endpoint, send_timeout=send_timeout, hwm=hwm)
         # One below zmq.Socket.send, which looks for options we never give: a tenth of the cost of a message.
-        self._send: Callable[[bytes], object] = super(zmq.Socket, self._socket).send
-        self._lock = threading.Lock()
+        self._send: Callable[..., object] = super(zmq.Socket, self._socket).send
         # Called by name where every message passes: ``with`` costs twice as much.
         self._acquire, self._release = self._lock.acquire, self._lock.release
         #: Who listens, as far as this socket was told.
         self.audience = Audience(self._socket, self._lock)
-        self._lanes: dict[str, dict[str, _Lane]] = {}
-        self._sent = SentCounters()
         #: What is counted here, and by a node around it, for who wants to know.
         self.tally = Tally(self.sender, self.identity, self._sent)
+        self._keeper: Keeper | None = None
         self._closed = False
         reporting.enter(endpoint, self.tally, self.audience)
 
@@ -130,7 +111,7 @@ class Publisher:
             FrameError: The topic cannot be sent.
         """
         if fields:
-            self.send_message(topic, Message(_header(self.identity, action, **fields), content))
+            self.send_message(topic, Message(header_of(self.identity, action, **fields), content))
             return
         text = _encode(content)
         try:
@@ -145,10 +126,12 @@ class Publisher:
                 audience.read(now)
             number = counter[0] + 1
             # Joined, which costs half of formatting bytes.
-            frame = _join((lane.prefix, _encode(number), _SENT_AT, _encode(now), _CONTENT, text, b"}"))
+            frame = _join((lane.prefix, _encode(number), SENT_AT, _encode(now), CONTENT, text, b"}"))
             self._send(frame)
             counter[0] = number
             counter[1] += len(frame)
+            if lane.cell is not None:
+                lane.cell.frame = frame
             if audience.waiting:  # sending has taken the signal of news off the descriptor
                 audience.read(now)
         except zmq.ZMQError as error:
@@ -180,7 +163,7 @@ class Publisher:
                 self.audience.read(now := _time())
                 first = counter[0] + 1
                 count = b'%d,"batch":%d' % (first, len(part))
-                frame = _frame(lane.prefix + count, now, text)
+                frame = frame_of(lane.prefix + count, now, text)
                 try:
                     self._send(frame)
                 except zmq.ZMQError as error:
@@ -188,6 +171,8 @@ class Publisher:
                 counter[0] += len(part)
                 counter[1] += len(frame)
                 counter[2] += len(part) - 1
+                if lane.cell is not None:
+                    lane.cell.frame = last_of(lane.prefix, counter[0], _encode(now), _encode(part[-1]))
                 if self.audience.waiting:
                     self.audience.read(now)
         return len(pending)
@@ -198,9 +183,9 @@ class Publisher:
 
     def relay(self, frame: bytes) -> None:
         """Send a frame that came from a bus, topic and all, byte for byte."""
-        topic = frame.partition(MARK)[0].strip()
+        topic = frame.partition(MARK)[0].strip().decode(errors="replace")
         with self._lock:
-            self._send_frame(frame, _time(), self._sent.of(topic.decode(errors="replace")))
+            self._send_frame(frame, _time(), self._sent.of(topic), topic)
 
     def send_message(self, topic: str, message: Message[T], *, numbered: bool = True) -> None:
         """Send a message whose header is taken as given, but for sequence, time and sender.
@@ -217,7 +202,7 @@ class Publisher:
             counter = self._sent.of(topic, numbered=numbered)
             header.sequence = counter[0] + 1 if numbered else UNSET
             header.sent_at = now = _time()
-            self._send_frame(start + _encode(message), now, counter)
+            self._send_frame(start + _encode(message), now, counter, topic)
 
     def ask(self, topic: str, content: object, action: str, request_id: str, reply_to: str) -> None:
         """Publish a request; what ``publish`` does with two fields more, at its speed."""
@@ -228,7 +213,7 @@ class Publisher:
         with self._lock:
             now = _time()
             number = _encode(lane.counter[0] + 1)
-            self._send_frame(_frame(lane.prefix + number + fields, now, text), now, lane.counter)
+            self._send_frame(frame_of(lane.prefix + number + fields, now, text), now, lane.counter)
 
     def reply(self, reply_to: str, request_id: str, action: str, content: object) -> None:
         """Publish an answer; not numbered: an inbox lives as long as its requester, a counter as we."""
@@ -236,11 +221,11 @@ class Publisher:
         text, fields = _encode(content), _encode(request_id)
         with self._lock:
             now = _time()
-            frame = _frame(reply_to.encode() + lane.prefix + fields, now, text)
+            frame = frame_of(reply_to.encode() + lane.prefix + fields, now, text)
             self._send_frame(frame, now, self._sent.inboxes)
 
-    def _send_frame(self, frame: bytes, now: float, counter: list[int]) -> None:
-        """Send and count, with the lock held."""
+    def _send_frame(self, frame: bytes, now: float, counter: list[int], topic: str = "") -> None:
+        """Send and count, with the lock held; and keep it if it is the last of a topic that is kept."""
         if not 0.0 <= now - self.audience.looked < NEWS_AFTER:
             self.audience.read(now)
         try:
@@ -249,30 +234,21 @@ class Publisher:
             raise self._failure(error) from None
         counter[0] += 1
         counter[1] += len(frame)
+        if topic in self._cells:
+            self._cells[topic].frame = frame
         if self.audience.waiting:  # sending has taken the signal of news off the descriptor
             self.audience.read(now)
 
-    def _new_lane(self, topic: str, action: str) -> _Lane:
-        identity = self.identity
-        fields = {
-            "action": action,
-            "service_id": identity.service_id,
-            "service_name": identity.service_name,
-            "service_transaction": identity.service_transaction,
-            "sender": self.sender,
-        }
-        # The empty topic stands for inboxes: each answer has another, and no number.
-        start, last = (check_topic(topic), b"sequence") if topic else (b"", b"request_id")
-        prefix = b'%b%b{"header":%b,"%b":' % (start, SEPARATOR, _encode(fields)[:-1], last)
-        with self._lock:
-            lane = _Lane(prefix, self._sent.of(topic, numbered=True))
-            self._lanes.setdefault(action, {})[topic] = lane
-        return lane
-
     def _failure(self, error: zmq.ZMQError) -> Exception:
         if error.errno == zmq.EAGAIN:
-            return _not_taken(self.endpoint, self.send_timeout)
+            return not_taken(self.endpoint, self.send_timeout)
         return NotConnected(f"the publisher to {self.endpoint} is closed") if self._closed else error
+
+    def _begin_to_keep(self) -> None:
+        if self._closed:
+            raise NotConnected(f"the publisher to {self.endpoint} is closed")
+        self._socket.set(zmq.XPUB_VERBOSE, 1)  # else it is silent on who asks a new forwarder again
+        self._keeper = Keeper(self.audience, self._lock, self._send, self._cells)
 
     # -- who listens -----------------------------------------------------------------------------
 
@@ -283,22 +259,23 @@ class Publisher:
     def wait_for_subscriber(self, topic: str, timeout: float) -> None:
         """Wait until somebody listens to the topic, and that has come through the forwarder to here.
 
+        Args:
+            topic: Routing word.
+            timeout: Seconds to wait at most.
+
         Raises:
-            NobodyListens: Nobody listened within ``timeout`` seconds.
+            NobodyListens: Nobody listened in time.
         """
         if not self.audience.wait(topic.encode() + SEPARATOR, timeout):
             raise NobodyListens(f"nobody listens to topic {topic!r} on the bus at {self.endpoint}")
 
     # -- the rest --------------------------------------------------------------------------------
 
-    @property
-    def sent(self) -> int:
-        """Messages sent so far."""
-        return self._sent.messages
-
     def close(self, linger: float = sockets.LINGER) -> None:
         """Close; with a context of its own, return when all has left, or ``linger`` seconds later."""
         reporting.leave(self.endpoint, self.tally, self.audience)
+        if self._keeper is not None:
+            self._keeper.close()
         with self._lock:
             if self._closed:
                 return
@@ -313,52 +290,6 @@ class Publisher:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _frame(start: bytes, now: float, text: bytes) -> bytes:
-    """A frame from what stands before the time of its header to its end."""
-    return _join((start, _SENT_AT, _encode(now), _CONTENT, text, b"}"))
-
-
-def _not_taken(endpoint: str, seconds: float) -> SendTimeout:
-    return SendTimeout(
-        f"the forwarder at {endpoint} took no message for {seconds} s; this was not sent: a listener that "
-        "is slower than this publisher holds it up, or the forwarder hangs"
-    )
-
-
-def _header(
-    mine: Header,
-    action: str,
-    service_id: str | None = None,
-    service_name: str | None = None,
-    transaction: str | None = None,
-    request_id: str | None = None,
-    reply_to: str | None = None,
-) -> Header:
-    """A publisher's own header, but for the fields given."""
-    return Header(
-        action=action,
-        service_id=mine.service_id if service_id is None else service_id,
-        service_name=mine.service_name if service_name is None else service_name,
-        service_transaction=mine.service_transaction if transaction is None else transaction,
-        request_id=request_id or UNSET,
-        reply_to=reply_to or UNSET,
-    )
-
-
-def check_topic(topic: str) -> bytes:
-    """The topic as it stands in a frame.
-
-    Raises:
-        FrameError: It is empty, holds the separator, or has blanks around it, which receivers strip.
-    """
-    text = topic.encode()
-    if not text or MARK in text or text != text.strip():
-        raise FrameError(
-            f"topic {topic!r} cannot be sent; expected a word without '@@@' and without blanks around it"
-        )
-    return text
 
 
 __all__ = ["BATCH", "Publisher", "check_topic"]

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterator
+import functools
+import struct
+from collections.abc import Callable, Iterator
 from typing import cast
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from context_bus.errors import EndpointError
+from context_bus.kernel.ids import new_token
 
 #: Messages a publisher queues for its forwarder; beyond it a send waits. It has to hold what is published
 #: while a dead forwarder is replaced: ten seconds at 1000 messages a second. Ten times as many cost a
@@ -45,6 +48,8 @@ HANDSHAKE_MS = 2_000
 MAX_SOCKETS = 65_000
 #: Seconds a closing socket may go on sending what it queued.
 LINGER = 1.0
+#: An event of a monitor: number and value.
+_EVENT = struct.Struct("=HI")
 
 
 def new_context(max_sockets: int = MAX_SOCKETS) -> zmq.Context[zmq.Socket[bytes]]:
@@ -83,7 +88,7 @@ def publisher_socket(
     context: zmq.Context[zmq.Socket[bytes]], endpoint: str, *, send_timeout: float, hwm: int
 ) -> zmq.Socket[bytes]:
     """A connected XPUB: it sends, and it is told of every subscription in the network."""
-    return _connected(_publisher(context, send_timeout, hwm), endpoint)
+    return connect(_publisher(context, send_timeout, hwm), endpoint)
 
 
 def watched_publisher(
@@ -92,7 +97,7 @@ def watched_publisher(
     """The same, of which a send never waits, and a socket that tells of its link: see `read_link`."""
     sock = _publisher(context, 0.0, hwm)
     link = sock.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
-    return _connected(sock, endpoint), link
+    return connect(sock, endpoint), link
 
 
 def read_link(link: zmq.Socket[bytes]) -> list[bool]:
@@ -122,6 +127,7 @@ def subscriber_socket(
     *,
     hwm: int = SUBSCRIBER_HWM,
     conflate: bool = False,
+    connected: bool = True,
 ) -> zmq.Socket[bytes]:
     """A connected SUB without subscriptions.
 
@@ -129,7 +135,9 @@ def subscriber_socket(
         context: The node's zmq context.
         endpoint: Where the forwarder serves listeners.
         hwm: Messages to queue here before the forwarder has to.
-        conflate: Keep the newest message only; one topic per socket then, since it is one for all topics.
+        conflate: Keep the newest message only; one topic per socket then, since it is one for all topics,
+            and of several filters set at once, too, the last alone would leave.
+        connected: Connect it now; else ``connect`` does.
     """
     sock = context.socket(zmq.SUB)
     sock.linger = 0
@@ -140,7 +148,7 @@ def subscriber_socket(
     sock.handshake_ivl = HANDSHAKE_MS
     if conflate:
         sock.set(zmq.CONFLATE, 1)
-    return _connected(sock, endpoint)
+    return connect(sock, endpoint) if connected else sock
 
 
 def forwarder_sockets(
@@ -191,7 +199,28 @@ def is_readable(sock: zmq.Socket[bytes]) -> bool:
     return bool(cast(int, sock.get(zmq.EVENTS)) & zmq.POLLIN)
 
 
-def _connected(sock: zmq.Socket[bytes], endpoint: str) -> zmq.Socket[bytes]:
+def filter_setter(sock: zmq.Socket[bytes]) -> Callable[[bytes], object]:
+    """Sets a filter in half the time of ``subscribe``: some set fifty thousand at once."""
+    return functools.partial(super(zmq.Socket, sock).set, int(zmq.SUBSCRIBE))
+
+
+def link_monitor(sock: zmq.Socket[bytes]) -> zmq.Socket[bytes]:
+    """A socket that tells when this one, not connected yet, is; ``tells_of_link`` reads it."""
+    name = f"inproc://links.{new_token(8)}"
+    sock.monitor(name, zmq.EVENT_HANDSHAKE_SUCCEEDED)
+    monitor = cast("zmq.Context[zmq.Socket[bytes]]", sock.context).socket(zmq.PAIR)
+    monitor.linger = 0
+    monitor.connect(name)
+    return monitor
+
+
+def tells_of_link(part: bytes) -> bool:
+    """Whether a part of what a monitor tells is that a connection is made."""
+    return len(part) == _EVENT.size and _EVENT.unpack(part)[0] == zmq.EVENT_HANDSHAKE_SUCCEEDED
+
+
+def connect(sock: zmq.Socket[bytes], endpoint: str) -> zmq.Socket[bytes]:
+    """Connect a socket, or close it and raise EndpointError."""
     try:
         sock.connect(endpoint)
     except zmq.ZMQError as error:

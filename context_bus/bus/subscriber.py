@@ -7,30 +7,14 @@ from __future__ import annotations
 
 import time
 
-import msgspec
 import zmq
 
 from context_bus.bus import sockets
-from context_bus.bus.counters import Counters
+from context_bus.bus.counters import Counters, Sequence, read_envelope
+from context_bus.bus.novelty import Novelty
 from context_bus.errors import FrameError
+from context_bus.kernel.kept import is_answer, new_question
 from context_bus.kernel.message import SEPARATOR, UNREADABLE, split_frame
-
-
-class Sequence(msgspec.Struct, gc=False):
-    """What counting needs of a header."""
-
-    sequence: int = 0
-    sender: str = ""
-    batch: int = 1
-
-
-class Envelope(msgspec.Struct, gc=False):
-    """A message of which only the numbers are read; the content is skipped at the speed of the parser."""
-
-    header: Sequence
-
-
-read_envelope = msgspec.json.Decoder(Envelope).decode
 
 
 def topic_filter(topic: str) -> bytes:
@@ -63,19 +47,41 @@ class Subscriber:
         self.rejected = 0
         #: What arrived and what is missing, per topic.
         self.counters: dict[str, Counters] = {}
+        #: The frame received last was a kept value, sent before anybody here listened.
+        self.is_kept = False
         self._count = count
+        self._news: dict[bytes, Novelty] = {}
         self._conflate = conflate
         context, self._own_context = sockets.own_or_shared(zmq_context)
         with sockets.released_on_failure(self._own_context):
             self.socket = sockets.subscriber_socket(context, endpoint, hwm=hwm, conflate=conflate)
+        self._set_filter = sockets.filter_setter(self.socket)
 
-    def subscribe(self, topic: str = "") -> None:
-        """Receive this topic, or everything if it is empty; the filter works in the forwarder."""
-        self.socket.subscribe(topic_filter(topic))
+    def subscribe(self, topic: str = "", *, last: bool = False) -> None:
+        """Receive this topic, or everything if it is empty; the filter works in the forwarder.
+
+        Args:
+            topic: Exactly this topic.
+            last: Begin with the last message that each sender keeps (``Publisher.keep``).
+
+        Raises:
+            ValueError: ``last`` for everything, without counting, or with ``conflate``, where a socket has
+                room for one filter; ``Bus.subscribe`` has both.
+        """
+        if last and (not topic or self._conflate or not self._count):
+            raise ValueError("last=True needs a topic, count=True and no conflate")
+        self._set_filter(topic_filter(topic))
+        if last:
+            question = new_question(topic)
+            self._news[question.removesuffix(SEPARATOR)] = Novelty(topic, lambda: self._counters_of(topic))
+            self._set_filter(question)
 
     def unsubscribe(self, topic: str = "") -> None:
         """Receive it no longer."""
         self.socket.unsubscribe(topic_filter(topic))
+        for word in [word for word, news in self._news.items() if news.topic == topic]:
+            del self._news[word]
+            self.socket.unsubscribe(word + SEPARATOR)
 
     def receive(self, timeout: float | None = None) -> tuple[str, bytes] | None:
         """Wait for one frame.
@@ -96,6 +102,12 @@ class Subscriber:
                 if not self.socket.poll(left):
                     return None
                 continue
+            if is_answer(frame):
+                value = self._kept_value(frame)
+                if value is None:
+                    continue
+                return value
+            self.is_kept = False
             try:
                 topic, body = split_frame(frame)
             except FrameError:
@@ -105,10 +117,23 @@ class Subscriber:
                 self._note(topic, body)
             return topic, body
 
-    def _note(self, topic: str, body: bytes) -> None:
+    def _kept_value(self, frame: bytes) -> tuple[str, bytes] | None:
+        """What answers a question of ours, if it is news."""
+        word, _, body = frame.partition(SEPARATOR)
+        news = self._news.get(word)  # one who listens to everything hears what others asked for
+        if news is None or not news.is_news(body):
+            return None
+        self.is_kept = True
+        return news.topic, body
+
+    def _counters_of(self, topic: str) -> Counters:
         counters = self.counters.get(topic)
         if counters is None:
             counters = self.counters[topic] = Counters(topic, silent=self._conflate)
+        return counters
+
+    def _note(self, topic: str, body: bytes) -> None:
+        counters = self._counters_of(topic)
         try:
             header = read_envelope(body).header
         except UNREADABLE:
@@ -143,3 +168,6 @@ class Subscriber:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+__all__ = ["Subscriber", "read_envelope", "topic_filter"]

@@ -16,6 +16,7 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from context_bus.bus.publisher import check_topic
+from context_bus.cli.latecomer import Latecomer
 from context_bus.cli.output import remark
 from context_bus.kernel.message import SEPARATOR
 
@@ -40,6 +41,7 @@ class Listener:
         on_link: Called from within ``receive`` when an endpoint is missed, and when it comes after that.
         patience: Seconds without a connection after which an endpoint is missed.
         whole: Join the parts of a message of several; off where only numbers and sizes count.
+        last: Begin with the last message that each sender keeps of these topics.
     """
 
     def __init__(
@@ -50,7 +52,10 @@ class Listener:
         *,
         whole: bool = True,
         patience: float = PATIENCE,
+        last: bool = False,
     ) -> None:
+        self._latecomer = Latecomer(topics if last else ())
+        self._sifts = last or not topics
         self._drain = _drain_whole if whole else _drain
         self._filters = [check_topic(topic) + SEPARATOR for topic in topics] or [b""]
         self._is_paused = False
@@ -85,6 +90,8 @@ class Listener:
             frames = [
                 frame for socket in self._sockets.keys() & ready.keys() for frame in self._drain(socket)
             ]
+            if self._sifts and frames:  # who listens to everything hears what others asked for
+                frames = self._latecomer.sift(frames)
             now = time.monotonic()
             if self._waiting and now >= self._notice_at:
                 self._notice_at = float("inf")
@@ -138,6 +145,8 @@ class Listener:
         self._monitors[monitor] = endpoint
         for each in self._filters:
             socket.subscribe(each)
+        for question in self._latecomer.questions:
+            socket.subscribe(question)
         socket.connect(endpoint)
         self._poller.register(socket, zmq.POLLIN)
         self._poller.register(monitor, zmq.POLLIN)

@@ -135,7 +135,8 @@ class ContextConf:
     as ``front_bind``; listeners connect to ``front_end_endpoint``, bound as ``backend_bind``.
 
     What ``defaults`` says of all services stands in the ``supervision`` of each already: it only lets a
-    file be written as short as it was read.
+    file be written as short as it was read. Of the topics in ``keep_last`` the provider keeps the last
+    message of each sender for those who join late.
     """
 
     front_end_endpoint: str
@@ -145,6 +146,7 @@ class ContextConf:
     task_log_name: str
     context_id: str = DEFAULT_CONTEXT_ID
     services: tuple[TaskServiceConf, ...] = ()
+    keep_last: tuple[str, ...] = ()
     file: str = field(default="", compare=False)
     defaults: Supervision = field(default_factory=Supervision, compare=False)
 

@@ -46,6 +46,7 @@ HOMES = {
     "content": "message",
     "configuration": "content",
     "supervision": "TaskService",
+    "KeepLast": "Context",
 } | {str(trigger): "state" for trigger in Trigger}
 #: The same besides for a service and its task: there, what a supervision holds was meant for it.
 SERVICE_HOMES = HOMES | dict.fromkeys((*SHARED_PARTS, *OWN_PARTS), "supervision") | {"command": "TaskService"}
@@ -105,6 +106,7 @@ def read_context_node(node: Node, faults: FaultList, *, partial: bool = False) -
     read_name = level.text if partial else level.required
     log_name = read_name("TaskLogName")
     context_id = level.text("ContextID", "" if partial else DEFAULT_CONTEXT_ID)
+    keep_last = _read_topics(level, "KeepLast")
     calls = Calls(on_wire=partial)
     calls.taken.update(_binds(level))
     defaults = read_defaults(level)
@@ -121,6 +123,7 @@ def read_context_node(node: Node, faults: FaultList, *, partial: bool = False) -
         task_log_name=log_name,
         context_id=context_id,
         services=services,
+        keep_last=keep_last,
         file=node.file,
         defaults=defaults,
     )
@@ -286,6 +289,15 @@ def read_transition(level: Level, trigger: Trigger, call_name: str, calls: Calls
         level.fault(call_name, f'the action "{text}" has nobody to act on', remedy)
         return None
     return Transition(trigger, Action(text), ids)
+
+
+def _read_topics(level: Level, name: str) -> tuple[str, ...]:
+    """Read topics, separated by commas or in elements of their own."""
+    topics = _split_ids(level.texts(name))
+    for topic in topics:
+        if "@@@" in topic:
+            level.fault(name, f'"{topic}" is not a topic', "leave out @@@, which ends a topic on the bus")
+    return topics
 
 
 def _split_ids(texts: Iterable[str]) -> tuple[str, ...]:

@@ -101,6 +101,8 @@ class Report:
         yield "kept", [f"{service.id}  {service.policy}" for service in self.services if service.policy]
         times = [f"{each.id}  {', '.join(each.next_times)}" for each in self.services if each.next_times]
         yield "next times", times
+        topics = self.context.keep_last if self.context is not None else ()
+        yield "topics whose last values the provider keeps", list(topics)
 
 
 def summary_of(service: TaskServiceConf, transitions: Iterable[str], now: float | None) -> ServiceSummary:

@@ -31,6 +31,8 @@ def context_node(conf: ContextConf, *, all_triggers: bool = True) -> Node:
         "ContextID": conf.context_id,
         "TaskLogName": conf.task_log_name,
     }
+    if conf.keep_last:
+        fields["KeepLast"] = ", ".join(conf.keep_last)
     defaults = supervision_nodes(conf.defaults, Supervision())
     services = (
         service_node(service, all_triggers=all_triggers, defaults=conf.defaults) for service in conf.services

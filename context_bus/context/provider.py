@@ -37,6 +37,7 @@ from context_bus.context.forwarding import ForwarderKeeper
 from context_bus.context.heritage import Heritage
 from context_bus.context.instructions import SpawnChild
 from context_bus.context.journal import Journal, Keep
+from context_bus.context.lastvalues import LastValues
 from context_bus.context.listening import Ears
 from context_bus.context.logs import Logs
 from context_bus.context.member import Limits
@@ -115,14 +116,11 @@ class Provider:
         self._log = EventLog(time.time, self._logged)
         self._logs = Logs(conf, keep.place.logs if keep is not None else None)
         self._keeper = ForwarderKeeper(conf, insecure=insecure, policy=policy, show=self._show)
+        self._last_values = LastValues(conf)
         self._outputs = Outputs(terminal, lambda report: self._show(_trouble(report)))
         if keep is not None and keep.outlives:
             self._outputs.keep()
-        grace = max(0.1, limits.grace - EARLIER)
-        ends = (conf.front_end_endpoint, conf.backend_endpoint)
-        state = str(keep.place.directory) if keep is not None else ""
-        store = keep.url if keep is not None else ""
-        site = Site(*ends, self._roots, self._logs, grace, prepare, state, store, insecure)
+        site = _site_of(conf, keep, self._roots, self._logs, limits, prepare, insecure=insecure)
         self._spawner = Spawner(site, self._post, self._outputs)
         self._clock = ClockWatch(lambda: self._post(ClockSet()))
         self._acting: Acting | None = None
@@ -202,6 +200,8 @@ class Provider:
         stack.push_async_callback(hearing.close)
         await speaking.connect(CONNECT_TIMEOUT)
         await hearing.connect(CONNECT_TIMEOUT)
+        stack.push_async_callback(self._last_values.close)
+        await self._last_values.open(CONNECT_TIMEOUT)
         await self._heritage.usable()  # before there is anybody to say a last word
         doorway = Doorway(self._journal.door if self._journal is not None else None)
         voice = self._voice = Voice(speaking, conf, self._engine.table, doorway)
@@ -266,6 +266,7 @@ class Provider:
         """The file was edited, and what it says now is trusted."""
         self.conf = conf
         self._roots.trust(conf)
+        self._last_values.want(conf)
 
     def _watch_service(self, service: TaskServiceConf) -> None:
         if self._watcher is not None and service.location:
@@ -314,6 +315,23 @@ class Provider:
                         _log.exception("not carried out: instruction=%s", type(instruction).__name__)
         finally:
             self._is_busy = False
+
+
+def _site_of(
+    conf: ContextConf,
+    keep: Keep | None,
+    roots: Roots,
+    logs: Logs,
+    limits: Limits,
+    prepare: Callable[[], None] | None,
+    *,
+    insecure: bool,
+) -> Site:
+    """What all services have in common."""
+    grace = max(0.1, limits.grace - EARLIER)
+    state, store = (str(keep.place.directory), keep.url) if keep is not None else ("", "")
+    ends = (conf.front_end_endpoint, conf.backend_endpoint)
+    return Site(*ends, roots, logs, grace, prepare, state, store, insecure)
 
 
 def _trouble(report: Trouble | Recovered) -> OutputTroubled:

@@ -50,6 +50,7 @@ class Header(msgspec.Struct, gc=False):
         reply_to: Topic on which a reply is expected.
         cause: The transition behind a process message.
         batch: The content is a list of this many messages, numbered from ``sequence`` on.
+        kept: Set by who receives a kept value, which was sent before anybody here listened; never sent.
     """
 
     action: str = ""
@@ -64,6 +65,7 @@ class Header(msgspec.Struct, gc=False):
     reply_to: str | UnsetType = UNSET
     cause: Cause | UnsetType = UNSET
     batch: int | UnsetType = UNSET
+    kept: bool | UnsetType = UNSET
 
 
 class Message(msgspec.Struct, Generic[T], gc=False):
@@ -83,10 +85,12 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     Args:
         topic: The topic, without the separator.
         body: The JSON text, not looked at.
+        kept: It is a kept value, sent before anybody here listened.
     """
 
     topic: str
     body: bytes
+    kept: bool = False
 
 
 def join_frame(topic: str, body: bytes) -> bytes:

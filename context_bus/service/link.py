@@ -126,6 +126,10 @@ class ServiceLink:
             self._join()
         self.publisher.publish(topic, content, action=action)
 
+    def keep(self, topics: tuple[str, ...]) -> None:
+        """Keep the last message of topics for those who join late."""
+        self.publisher.keep(*topics)
+
     def request(self, topic: str, content: object, timeout: float, reply_type: type[object] | None) -> object:
         """Send a message and wait for its answer."""
         self._check_alive(topic)

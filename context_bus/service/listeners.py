@@ -36,12 +36,14 @@ class Listener:
         call: The handler.
         policy: ``queue`` or ``conflate``.
         type: In place of the handler's annotation, or None.
+        last: Whether it begins with the last message that each sender keeps.
     """
 
     topic: str
     call: Callable[[Any], object]
     policy: Policy = "queue"
     type: Any = None
+    last: bool = False
 
     @property
     def is_async(self) -> bool:
@@ -52,7 +54,8 @@ class Listener:
 def listeners_of(task: object, boot: Boot) -> list[Listener]:
     """Collect the handlers of a task: its subscriptions, and ``on_control``."""
     found = [
-        Listener(each.topic, getattr(task, each.method), each.policy) for each in subscriptions_of(type(task))
+        Listener(each.topic, getattr(task, each.method), each.policy, last=each.last)
+        for each in subscriptions_of(type(task))
     ]
     on_control = getattr(task, "on_control", None)
     if on_control is not None:
@@ -138,7 +141,7 @@ class Listeners:
             if self._plain:
                 self._bus = Bus(*self._where, publisher=self._publisher)
                 for each in self._plain:
-                    self._bus.subscribe(each.topic, each.call, each.type, each.policy)
+                    self._bus.subscribe(each.topic, each.call, each.type, each.policy, last=each.last)
                 self._bus.connect(self._boot.connect_timeout)
             if self._asynchronous:
                 self._in_loop(self._connect_async())
@@ -148,7 +151,7 @@ class Listeners:
     async def _connect_async(self) -> None:
         self._async_bus = AsyncBus(*self._where, **self._who)
         for each in self._asynchronous:
-            self._async_bus.subscribe(each.topic, each.call, each.type, each.policy)
+            self._async_bus.subscribe(each.topic, each.call, each.type, each.policy, last=each.last)
         await self._async_bus.connect(self._boot.connect_timeout)
 
     def serve(self) -> None:

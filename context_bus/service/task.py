@@ -33,6 +33,10 @@ class Link(Protocol):
         """Send a message to whoever subscribes."""
         ...
 
+    def keep(self, topics: tuple[str, ...]) -> None:
+        """Keep the last message of topics for those who join late."""
+        ...
+
     def request(self, topic: str, content: object, timeout: float, reply_type: type[object] | None) -> object:
         """Send a message and wait for its answer."""
         ...
@@ -108,6 +112,14 @@ class Task:
     def publish(self, topic: str, content: object, *, action: str = "") -> None:
         """Send a message to whoever subscribes to the topic."""
         self._linked().publish(topic, content, action)
+
+    def keep(self, *topics: str) -> None:
+        """Keep the last message that this service publishes on each of these topics, from now on.
+
+        Whoever joins later with ``@subscribe(topic, last=True)`` has it at once; so call it in ``setup``.
+        The value ends with the service, unless the context file keeps the topic (``KeepLast``).
+        """
+        self._linked().keep(topics)
 
     @overload
     def request(self, topic: str, content: object, *, timeout: float = 5.0) -> object: ...

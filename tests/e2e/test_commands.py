@@ -153,6 +153,8 @@ def lively(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     with Bus(checkout.endpoints.listen, checkout.endpoints.publish, service_name="helper") as node:
         node.subscribe("square", lambda number: number * number, type=int)
         node.subscribe("weather", lambda weather: None, type=dict)
+        node.keep("weather")
+        node.publish("weather", {"celsius": 20.5})
 
         def count() -> None:
             while not stop.wait(0.02):

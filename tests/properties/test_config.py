@@ -61,6 +61,8 @@ def _values(inner: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
 
 
 VALUE: st.SearchStrategy[Value] = st.recursive(TEXT, _values, max_leaves=6)
+#: Topics as a list of them can name: no comma, no end of a topic, no blanks around.
+TOPIC = FILLED.filter(lambda text: "," not in text and "@@@" not in text)
 CONFIGURATION = st.dictionaries(NAME, VALUE, max_size=4)
 
 
@@ -90,6 +92,7 @@ def contexts(draw: st.DrawFn) -> ContextConf:
         task_log_name=draw(FILLED),
         context_id=draw(FILLED),
         services=tuple(services),
+        keep_last=tuple(draw(st.lists(TOPIC, max_size=3, unique=True))),
     )
 
 

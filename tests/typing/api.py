@@ -47,6 +47,7 @@ class Trading(Task):
         assert_type(self.symbols, list[str])
         assert_type(self.service_id, str)
         assert_type(self.logger, logging.Logger)
+        self.keep("prices", "double")
 
     def run(self) -> None:
         while not self.wait(1.0):
@@ -61,9 +62,10 @@ class Trading(Task):
     def on_price(self, price: Price) -> None:
         assert_type(price.value, float)
 
-    @subscribe("double", policy="conflate")
+    @subscribe("double", policy="conflate", last=True)
     def on_double(self, message: Message[int]) -> int:
         assert_type(message.header, Header)
+        assert_type(message.header.kept, bool | msgspec.UnsetType)
         return 2 * message.content
 
     def on_control(self, report: Message[ControlContent]) -> None:
@@ -100,7 +102,9 @@ class ServiceOfOld(ServiceHandler):
 
 
 def on_the_bus_alone(bus: Bus, mapping: Mapping[str, str]) -> None:
+    bus.keep("prices")
     bus.publish("prices", Price("X", 1.0))
+    bus.subscribe("prices", print, last=True)
     assert_type(bus.request("double", 1, type=int), int)
     assert_type(VERSION, str)
     try:
@@ -112,6 +116,7 @@ def on_the_bus_alone(bus: Bus, mapping: Mapping[str, str]) -> None:
 
 
 async def on_the_bus_async(bus: AsyncBus) -> None:
+    bus.keep("prices")
     await bus.publish("prices", Price("X", 1.0))
     assert_type(await bus.request("double", 1, type=int), int)
 

@@ -11,6 +11,7 @@ command = LazyGroup(
     table={
         "echo": "Print messages, filtered, field by field, raw or as JSON.",
         "pub": "Publish a message once, several times or at a rate.",
+        "last": "Print the last message that each sender keeps.",
         "req": "Ask, and print the reply.",
         "top": "Show the traffic by topic and sender: rates, losses, delays.",
         "list": "List the topics: who sends, whether anybody listens, how much.",

@@ -49,6 +49,7 @@ class Wanted:
         "{command} control --once",
         "{command} control --count=2 --filter \"header.action != 'stopped'\" --field content",
         "{command} --json --no-info --count=3 --timeout=5",
+        "{command} weather --last --once --timeout=2",
     ),
 )
 @click.argument("topics", metavar="[TOPIC]...", nargs=-1)
@@ -62,6 +63,7 @@ class Wanted:
 @click.option(
     "--filter", "expression", metavar="EXPR", help='Print what fulfils this, e.g. "content.price > 3".'
 )
+@click.option("--last", is_flag=True, help="Begin with the last message that each sender keeps.")
 @click.option("--no-info", "--no_info", is_flag=True, help="Leave out the provider's context information.")
 @click.option("--raw", is_flag=True, help="Print frames as they came, a line each.")
 @json_option("Print one JSON object per line.")
@@ -74,6 +76,7 @@ def command(
     timeout: float | None,
     path: str | None,
     expression: str | None,
+    last: bool,
     no_info: bool,
     raw: bool,
     as_json: bool,
@@ -89,12 +92,14 @@ def command(
 
     if raw and (path or as_json):
         raise click.UsageError("--raw goes with neither --field nor --json", click.get_current_context())
+    if last and not topics:
+        raise click.UsageError("--last needs a TOPIC", click.get_current_context())
     condition = read_condition(expression) if expression else None
     wanted = Wanted(condition, path, raw, as_json, no_info, 1 if once else count, timeout)
     endpoint = resolve(listen, None, context_file).listen
     losses = Losses()
     try:
-        with Listener([endpoint], topics, on_link=report_link) as listener:
+        with Listener([endpoint], topics, on_link=report_link, last=last) as listener:
             for frame in _frames(listener, wanted):
                 _take(frame, wanted, losses)
     finally:
@@ -173,7 +178,8 @@ def _line(sight: Sight) -> str:
 
     clock = click.style(f"{datetime.now():%H:%M:%S.%f}"[:12], dim=True)
     topic = click.style(sight.topic, fg=colour_of(sight.topic), bold=True)
-    words = " ".join(word for word in routing(sight) if word)
+    kept = ("(kept)",) if look_up(sight.body, "header.kept") is True else ()
+    words = " ".join(word for word in (*kept, *routing(sight)) if word)
     content = look_up(sight.body, "content", sight.body)
     text = (
         content if isinstance(content, str) and not sight.is_json else msgspec.json.encode(content).decode()

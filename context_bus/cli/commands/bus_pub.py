@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import click
 from context_bus.cli.endpoint_options import both_options
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import Seconds, header_options, json_option
-from context_bus.cli.output import say, say_json
+from context_bus.cli.output import remark, say, say_json
 from context_bus.client.endpoints import resolve
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 @click.option(
     "--wait", type=Seconds(positive=True), help="Wait up to so many seconds until somebody listens."
 )
+@click.option(
+    "--keep", is_flag=True, help="Keep the last message for late joiners, and stay for them until Ctrl-C."
+)
 @header_options
 @json_option("Print topic, count and whether somebody listened as JSON.")
 def command(
@@ -53,13 +57,15 @@ def command(
     times: int | None,
     once: bool,
     wait: float | None,
+    keep: bool,
     header: Header,
     as_json: bool,
 ) -> None:
     """Publish JSON on TOPIC.
 
     JSON is the content; an object with header and content is a whole message, - reads standard input.
-    {count} and {time} in it are filled in for each message. Returns when the bus has taken it.
+    {count} and {time} in it are filled in for each message. Returns when the bus has taken it; with
+    --keep it stays, since a kept value ends with its sender unless a context file has it in KeepLast.
     """
     from context_bus.cli.payload import Payload
     from context_bus.client.conversation import Conversation
@@ -71,6 +77,8 @@ def command(
     sent = 0
     with Conversation(resolve(listen, publish, context_file)) as bus:
         bus.open()
+        if keep:
+            bus.publisher.keep(topic)
         if wait is not None:
             bus.publisher.wait_for_subscriber(topic, wait)
         try:
@@ -79,6 +87,11 @@ def command(
                 sent = number
         finally:  # also after Ctrl-C
             _report(topic, sent, bus.is_heard(topic), as_json)
+        if keep:
+            remark(
+                f"the last one is kept until this command ends (Ctrl-C); <KeepLast>{topic}</KeepLast> stays"
+            )
+            threading.Event().wait()
 
 
 def _paced(numbers: Iterable[int], rate: float | None) -> Iterator[int]:
