@@ -35,6 +35,8 @@ STORE_LIMIT = 256 * 2**20
 SMALLEST_LIMIT = 2**20
 #: Elements that say where and how often frames are published.
 PUBLISHER, SERVICE = "publisher", "service"
+#: What two monitors should not both keep, among what they cannot both have.
+_RECORDS = "the records"
 #: Where an element belongs that stands right below ``configuration``.
 HOMES = dict.fromkeys(("endpoint", "frequency_s"), PUBLISHER) | dict.fromkeys(
     ("memory_maps", "open_connections", "opened_files", "store_records", "retention", "store_limit"),
@@ -87,7 +89,13 @@ def read_monitor(settings: Level, service_id: str = "", taken: dict[str, str] | 
     if publisher.text("type", "pub").lower() != "pub":
         publisher.warn("type", "a monitor publishes, whatever is said here", "write pub, or remove it")
     publisher.finish()
-    return _read_options(settings, endpoint, frequency)
+    found = _read_options(settings, endpoint, frequency)
+    if found.store_records and taken is not None:
+        first = taken.setdefault(_RECORDS, f"monitor {service_id}")
+        if first != f"monitor {service_id}":
+            note = f"{first} keeps records, too: those of services that both watch are kept twice"
+            settings.child("monitor_options").warn("store_records", note, "leave it to one")
+    return found
 
 
 def monitor_conf(configuration: Mapping[str, Value], service_id: str) -> MonitorConf:

@@ -143,6 +143,18 @@ def test_two_monitors_of_one_endpoint_are_a_fault() -> None:
     assert fault.endswith("endpoint: port 6558 is that of monitor ts000, too; each needs one of its own")
 
 
+def test_records_that_would_be_kept_twice_are_warned_of(tmp_path) -> None:
+    """Two monitors of one context watch the same services, if they run in one transaction."""
+    file = tmp_path / "c.xml"
+    keeps = "<monitor_options><store_records>1</store_records></monitor_options>"
+    second = PUBLISHER.replace("6558", "6559")
+    services = service(PUBLISHER + keeps) + service(second + keeps, "ts001")
+    file.write_text(HEAD.replace("*", "127.0.0.1") + services + "</Context>")
+    (note,) = [str(each) for each in check_file(file).warnings if "records" in str(each)]
+    assert "[ts001]" in note
+    assert "monitor ts000 keeps records, too" in note
+
+
 def test_several_instances_of_a_monitor_are_a_fault() -> None:
     """They would have one endpoint."""
     (fault,) = faults(service(more="<supervision><instances>2</instances></supervision>"))
