@@ -35,13 +35,15 @@ DASHES: tuple[Dash, ...] = ("-", "--", ":", "-.")
 #: Shape, colour and size of each mark.
 SHAPES = {
     MarkKind.START: (">", "#009E73", 34),
-    MarkKind.RESTART: ("^", "#0072B2", 46),
+    MarkKind.RESTART: ("^", "#0072B2", 95),
     MarkKind.STOP: ("s", "#8C8C8C", 26),
-    MarkKind.FAILURE: ("X", "#D55E00", 60),
+    MarkKind.FAILURE: ("X", "#D55E00", 44),
     MarkKind.GIVEN_UP: ("X", "#000000", 90),
 }
 #: Marks with a line through all that is drawn above.
 FAILURES = frozenset({MarkKind.FAILURE, MarkKind.GIVEN_UP})
+#: Services at most whose range is shaded; of more the shades would hide the lines.
+SHADED = 6
 #: What interrupts a line: so many times the usual distance of two points.
 GAP = 2.5
 #: Size in inches, without the rows of marks, and the height of one such row.
@@ -148,9 +150,10 @@ def _draw_quantity(axes: Axes, plot: Plot, label: str, of: Callable[[Bucket], Fi
         ]
         for part in _unbroken(points):
             moments = [_days(at) for at, _ in part]
-            least, greatest = [each.min for _, each in part], [each.max for _, each in part]
             means = [each.avg for _, each in part]
-            axes.fill_between(moments, least, greatest, color=colour, alpha=0.13, linewidth=0)
+            if len(plot.curves) <= SHADED:
+                least, greatest = [each.min for _, each in part], [each.max for _, each in part]
+                axes.fill_between(moments, least, greatest, color=colour, alpha=0.13, linewidth=0)
             dot = "o" if len(part) == 1 else ""
             axes.plot(moments, means, dash, color=colour, linewidth=1.5, marker=dot, markersize=3)
     axes.set_ylabel(label)
@@ -224,7 +227,8 @@ def _head(figure: Figure, axes: Axes, plot: Plot) -> None:
     begin = time.strftime("%Y-%m-%d %H:%M", first)
     end = time.strftime("%H:%M" if first[:3] == last[:3] else "%Y-%m-%d %H:%M", last)
     figure.suptitle(plot.title, x=0.01, ha="left", fontsize=13, fontweight="bold")
-    what = f"{begin} to {end}; lines are means of {say_duration(plot.width)}, shades from least to greatest"
+    shades = ", shades from least to greatest" if len(plot.curves) <= SHADED else ""
+    what = f"{begin} to {end}; lines are means of {say_duration(plot.width)}{shades}"
     axes.set_title(what, loc="left", fontsize=9, color="#555555")
 
 

@@ -76,6 +76,15 @@ def test_services_are_told_apart_by_colours_then_by_dashes() -> None:
     assert len({line.get_color() for line in lines}) == len(COLOURS)
 
 
+@pytest.mark.parametrize(("count", "has_shades"), [(6, True), (7, False)])
+def test_many_services_are_drawn_without_shades(count: int, has_shades: bool) -> None:
+    """They would hide the lines; what is said above is what is shown."""
+    curves = [Curve(f"s{number}", [bucket(0.0, 1.0), bucket(10.0, 2.0)]) for number in range(count)]
+    cpu = figure_of(Plot("t", 0.0, 20.0, 10.0, curves)).axes[0]
+    assert bool(cpu.collections) is has_shades
+    assert ("shades" in cpu.get_title(loc="left")) is has_shades
+
+
 def test_marks_stand_in_a_row_for_each_service_that_has_some() -> None:
     """A failure is a line through all that is above, a restart is not."""
     curves = [Curve(name, [bucket(0.0, 1.0), bucket(10.0, 2.0)]) for name in ("a", "b")]
