@@ -18,6 +18,7 @@ from context_bus.config.quantities import (
     parse_period,
     parse_size,
     parse_switch,
+    say_duration,
     say_number,
     say_size,
 )
@@ -109,6 +110,18 @@ def monitor_conf(configuration: Mapping[str, Value], service_id: str) -> Monitor
     found = read_monitor(Level(node, f"TaskService[{service_id}]/configuration", faults), service_id)
     faults.raise_faults()
     return found
+
+
+def say_monitor(conf: MonitorConf) -> str:
+    """What a monitor does, in words."""
+    parts = [f"every {say_number(conf.frequency)} s on {conf.endpoint}"]
+    options = {"memory maps": conf.memory_maps, "connections": conf.open_connections}
+    shown = [name for name, is_shown in (options | {"open files": conf.opened_files}).items() if is_shown]
+    if shown:
+        parts.append(f"with {', '.join(shown)}")
+    if conf.store_records:
+        parts.append(f"records for {say_duration(conf.retention)}, {say_size(conf.store_limit)} at most")
+    return "; ".join(parts)
 
 
 def meeting_place(address: Address) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from context_bus.config.explain import explain, next_times
-from context_bus.config.model import ContextConf, TaskServiceConf
+from context_bus.config.model import ContextConf, TaskServiceConf, is_built_in
+from context_bus.config.monitor import monitor_conf, say_monitor
 from context_bus.config.supervision import Supervision
 from context_bus.errors import Fault
 
@@ -26,6 +27,7 @@ class ServiceSummary:
         policy: How it is kept, in words; empty if the file says nothing of it.
         next_times: When its schedule comes due next, in local time.
         supervision: How it is kept, as data.
+        watches: What a monitor does, in words; empty for any other service.
     """
 
     id: str
@@ -37,6 +39,7 @@ class ServiceSummary:
     policy: str = ""
     next_times: tuple[str, ...] = ()
     supervision: Supervision = field(default_factory=Supervision)
+    watches: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class Report:
         order = [", ".join(each for each in ids if each not in waiting) for ids in self.levels]
         yield "order of starts, those of one line at the same time", [line for line in order if line]
         yield "kept", [f"{service.id}  {service.policy}" for service in self.services if service.policy]
+        yield "monitors", [f"{each.id}  {each.watches}" for each in self.services if each.watches]
         times = [f"{each.id}  {', '.join(each.next_times)}" for each in self.services if each.next_times]
         yield "next times", times
         topics = self.context.keep_last if self.context is not None else ()
@@ -124,6 +128,7 @@ def summary_of(service: TaskServiceConf, transitions: Iterable[str], now: float 
         policy=explain(service),
         next_times=next_times(schedule, now or 0.0),
         supervision=service.supervision,
+        watches=say_monitor(monitor_conf(service.configuration, service.id)) if is_built_in(service) else "",
     )
 
 

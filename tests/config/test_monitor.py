@@ -174,6 +174,16 @@ def test_database_of_old_is_answered_with_one_note(tmp_path) -> None:
     assert "monitor history" in note
 
 
+def test_check_says_what_a_monitor_does(tmp_path) -> None:
+    """A slip of the pen in a period shows there."""
+    file = tmp_path / "c.xml"
+    options = "<opened_files>1</opened_files><store_records>1</store_records><retention>36h</retention>"
+    whole = f"{PUBLISHER}<monitor_options>{options}</monitor_options>"
+    file.write_text(HEAD + service(whole) + "</Context>")
+    expected = "ts000  every 2.5 s on tcp://127.0.0.1:6558; with open files; records for 1d12h, 256MB at most"
+    assert expected in "\n".join(check_file(file).summary())
+
+
 def test_endpoint_for_others_is_warned_of(tmp_path) -> None:
     """As are those of the context."""
     file = tmp_path / "c.xml"
