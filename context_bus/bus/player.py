@@ -43,7 +43,7 @@ class Player:
         start: Seconds to skip at the beginning; of every turn.
         duration: Seconds of the recording to play at most.
         mark: Appended to the name of each sender; empty to play senders as they were.
-        sleep: How to wait so many seconds.
+        sleep: How to wait so many seconds; if it gives a number, it has waited so much longer on purpose.
 
     Raises:
         FrameError: A topic to publish under cannot be one.
@@ -61,7 +61,7 @@ class Player:
         start: float = 0.0,
         duration: float | None = None,
         mark: str = "",
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], float | None] = time.sleep,
     ) -> None:
         self.recording = recording
         #: Messages played so far.
@@ -78,7 +78,8 @@ class Player:
         self._remap = {topic: check_topic(name) for topic, name in (remap or {}).items()}
         self._start, self._duration = start, duration
         self._mark = mark
-        self._sleep = sleep
+        #: How to wait; see above.
+        self.sleep = sleep
         self._turn = 0
         self._choices: dict[bytes, bytes | None] = {}
 
@@ -100,7 +101,7 @@ class Player:
             if out is None:
                 continue
             if rate and (left := began + (at - first) / 1e9 / rate - clock()) > 0:
-                self._sleep(left)
+                began += self.sleep(left) or 0.0  # what somebody paused is not made up for
             relay(marked(out, mark) if mark else out)
             self.played += messages_in(frame)
             self.position = at / 1e9

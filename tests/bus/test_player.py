@@ -63,9 +63,13 @@ class Ticking:
     def __init__(self) -> None:
         self.asked: list[float] = []
 
-    def __call__(self, seconds: float) -> None:
+    def __call__(self, seconds: float) -> float:
         """Note, and return."""
         self.asked.append(seconds)
+        return self.held
+
+    #: How long it says it was held.
+    held = 0.0
 
 
 @pytest.mark.parametrize(("rate", "last"), [(1.0, 0.9), (2.0, 0.45), (0.5, 1.8)])
@@ -78,6 +82,14 @@ def test_pace_is_the_original_times_the_rate(local: LocalBus, rate: float, last:
     assert positions == pytest.approx([index / 10 for index in range(10)])
     assert sleep.asked[-1] == pytest.approx(last, abs=0.1)
     assert player.played == 10
+
+
+def test_pause_is_not_made_up_for(local: LocalBus) -> None:
+    """What was held for a while goes on from there: distances stay."""
+    sleep = Ticking()
+    sleep.held = 100.0
+    list(Player(read(written(numbered(4, 4, SECOND // 10))), local.publisher(), sleep=sleep).play())
+    assert sleep.asked == pytest.approx([0.1, 100.2, 200.3], abs=0.1)
 
 
 def test_pace_is_kept_in_real_time(local: LocalBus) -> None:

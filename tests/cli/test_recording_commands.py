@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
+import pty
 import re
 import resource
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -255,6 +258,88 @@ def test_interrupted_play_says_how_far_it_came(bus: LocalBus, tape: str) -> None
     assert process.returncode == 130
     assert re.fullmatch(r"played [12] messages? in .* s; stopped at 0\.0 s of the recording\n", out)
     assert err.strip() == ""
+
+
+#: Makes a terminal its own, and becomes what is called.
+ON_TERMINAL = (
+    "import os, sys; os.login_tty(int(sys.argv[1])); "
+    "os.execv(sys.executable, [sys.executable, '-m', 'context_bus', 'bus', *sys.argv[2:]])"
+)
+
+
+class Terminal:
+    """A command on a terminal of its own.
+
+    Args:
+        args: What follows ``context-bus bus``.
+    """
+
+    def __init__(self, *args: str) -> None:
+        self.ours, theirs = pty.openpty()
+        self.before = termios.tcgetattr(theirs)
+        command = [sys.executable, "-c", ON_TERMINAL, str(theirs), *args]
+        self.process = subprocess.Popen(command, pass_fds=(theirs,), cwd=ROOT)
+        os.close(theirs)
+        #: All that was shown.
+        self.shown = b""
+
+    def read(self) -> bool:
+        """Take what is shown next; says whether there will be more."""
+        with contextlib.suppress(OSError):  # what a terminal says when nobody is left
+            data = os.read(self.ours, 4096)
+            self.shown += data
+            return bool(data)
+        return False
+
+    def press(self, key: bytes) -> None:
+        """Press a key."""
+        os.write(self.ours, key)
+
+    def end(self) -> tuple[int, bytes]:
+        """Press Ctrl-C; gives the exit code, and what was shown after the last line of progress."""
+        self.press(b"\x03")
+        while self.read():
+            pass
+        return self.process.wait(20), self.shown.rpartition(b"\x1b[K")[2]
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.ours)
+
+
+def test_space_pauses_on_a_terminal(bus: LocalBus, tmp_path: Path) -> None:
+    """Held until space is pressed again, with a line that says so and is gone at the end."""
+    path = tmp_path / "long.rec"
+    path.write_bytes(written(numbered(1000, 100)))
+    subscriber = bus.subscriber("t", hwm=0)
+    with Terminal("play", str(path), "--wait=20", "--json") as terminal:
+        assert subscriber.receive(20.0) is not None
+        terminal.press(b" ")
+        while b"paused; space goes on" not in terminal.shown:
+            assert terminal.read()
+        while subscriber.receive(0.3) is not None:  # what was on its way when it was held
+            pass
+        terminal.press(b" ")
+        assert subscriber.receive(10.0) is not None
+        code, last = terminal.end()
+        assert termios.tcgetattr(terminal.ours) == terminal.before
+    assert code == 130
+    assert b"playing  " in terminal.shown
+    assert b'"through":false' in last
+
+
+def test_record_on_a_terminal_shows_what_it_has(bus: LocalBus, tmp_path: Path) -> None:
+    """A line that counts, without a message to wake it, and Ctrl-C ends in order."""
+    with Terminal("record", "-a", "-o", str(tmp_path / "a.rec")) as terminal:
+        while terminal.shown.count(b"recording  ") < 3:
+            assert terminal.read()
+        code, last = terminal.end()
+    assert code == 0
+    assert last.startswith(b"recorded 0 messages in ")
 
 
 def test_play_of_a_damaged_recording_says_so(call: Call, bus: LocalBus, tape: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from context_bus.cli.endpoint_options import both_options
+from context_bus.cli.keys import Keys
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import FileInProject, Seconds, json_option
 from context_bus.cli.output import remark, say, say_json
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 COMMANDS = ("context", "process", "state")
 #: Seconds for which the bus may take nothing at all before that is an error.
 STALL = 60.0
-#: Seconds between two looks for somebody who listens to everything.
+#: Seconds between two looks: at a line of progress, for somebody who listens to everything.
 LOOK = 0.1
 
 
@@ -65,6 +66,37 @@ class Renaming(click.ParamType[tuple[str, str]]):
         if not (mark and old and new):
             self.fail(f"'{value}' renames nothing; expected OLD:=NEW", param, ctx)
         return old, new
+
+
+class Rest:
+    """Waits for the time of the next message, and meanwhile lets a press of space hold everything.
+
+    Args:
+        keys: Where it is pressed.
+        show: Shows how far it is.
+        show_paused: Shows that it is held.
+    """
+
+    def __init__(self, keys: Keys, show: Callable[[], object], show_paused: Callable[[], object]) -> None:
+        self._keys, self._show, self._show_paused = keys, show, show_paused
+
+    def __call__(self, seconds: float) -> float:
+        """Wait; gives the seconds that it was held."""
+        held, deadline = 0.0, time.monotonic() + seconds
+        while (left := deadline + held - time.monotonic()) > 0 and self._keys.is_there:
+            self._show()
+            if self._keys.pressed(min(left, LOOK)) == " ":
+                held += self._hold()
+        time.sleep(max(0.0, left))
+        return held
+
+    def _hold(self) -> float:
+        since = time.monotonic()
+        while self._keys.is_there:
+            self._show_paused()
+            if self._keys.pressed(LOOK) == " ":
+                break
+        return time.monotonic() - since
 
 
 @dataclass(frozen=True)
@@ -131,7 +163,7 @@ def command(
     """Publish what was recorded, in its order and at its pace, byte for byte.
 
     Commands to a provider (topics context, process and state) are left out unless --topics names them.
-    Waits where the bus takes no more; nothing is lost on the way to it.
+    Waits where the bus takes no more; nothing is lost on the way to it. On a terminal, space pauses.
     """
     from context_bus.bus.player import Player
     from context_bus.bus.recording_reader import open_recording
@@ -184,6 +216,9 @@ def _play_turns(bus: Conversation, player: Player, turns: Turns) -> None:
         of = f" of {span(total.last / 1e9)}" if total else ""
         return f"playing  {span(player.position)}{of}  {plural(player.played, 'message')}"
 
+    def paused() -> str:
+        return f"{line()}  paused; space goes on"
+
     def on_stall() -> None:
         now = time.monotonic()
         if not stalled or stalled[1] != player.played:
@@ -196,7 +231,9 @@ def _play_turns(bus: Conversation, player: Player, turns: Turns) -> None:
             )
 
     player.on_stall = on_stall
-    with Progress() as progress:
+    with Progress() as progress, Keys() as keys:
+        if keys.is_there:
+            player.sleep = Rest(keys, lambda: progress.show(line), lambda: progress.show(paused))
         for _ in itertools.count() if turns.loop else (0,):
             before = player.played
             for _ in player.play():
