@@ -43,9 +43,14 @@ _log = logging.getLogger(__name__)
 
 
 class _Speaker:
-    """The socket of one reporter, and who listens to it; belongs to the reporter's thread."""
+    """The socket of one reporter, and who listens to it; belongs to the reporter's thread.
 
-    def __init__(self, endpoint: str) -> None:
+    Args:
+        endpoint: Where the forwarder serves publishers.
+        bell: An eventfd that ends a wait.
+    """
+
+    def __init__(self, endpoint: str, bell: int) -> None:
         self._context = sockets.new_context(_MAX_SOCKETS)
         with sockets.released_on_failure(self._context):
             self._socket, self._link = sockets.watched_publisher(self._context, endpoint, hwm=HWM)
@@ -54,6 +59,11 @@ class _Speaker:
         self.is_connected = False
         self.has_newcomer = False
         self.reaches = self._audience.reaches
+        self._bell, self._news = bell, self._audience.descriptor
+        self._link_news = sockets.descriptor(self._link)
+        self._poll = select.poll()
+        for descriptor in (self._bell, self._news, self._link_news):
+            self._poll.register(descriptor, select.POLLIN)
 
     def _note_newcomer(self) -> None:
         self.has_newcomer = True
@@ -70,18 +80,18 @@ class _Speaker:
         with contextlib.suppress(zmq.Again):
             self._socket.send(_FILTER + _encode(Message(header, report)), zmq.DONTWAIT)
 
-    def wait(self, bell: int, timeout: float) -> bool:
+    def wait(self, timeout: float) -> bool:
         """Wait for news of listeners, for the bell, or so many seconds; False if the forwarder was lost."""
         self._audience.refresh()  # sending may have taken the signal of news off the descriptor
-        if not self.has_newcomer:
-            poll = select.poll()
-            for descriptor in (bell, self._audience.descriptor, sockets.descriptor(self._link)):
-                poll.register(descriptor, select.POLLIN)
-            poll.poll(None if timeout == math.inf else max(0.0, timeout) * 1000)
-            with contextlib.suppress(BlockingIOError):
-                os.eventfd_read(bell)
+        if self.has_newcomer:
+            return True
+        milliseconds = None if timeout == math.inf else max(0.0, timeout) * 1000
+        ready = [descriptor for descriptor, _ in self._poll.poll(milliseconds)]
+        if self._bell in ready:
+            os.eventfd_read(self._bell)
+        if self._news in ready:
             self._audience.refresh()
-        return self._read_link()
+        return self._link_news not in ready or self._read_link()
 
     def _read_link(self) -> bool:
         for is_up in sockets.read_link(self._link):
@@ -155,9 +165,9 @@ class _Reporter:
     def _run(self, bell: int) -> None:
         try:
             while self._is_still_wanted():
-                speaker = _Speaker(self._endpoint)
+                speaker = _Speaker(self._endpoint, bell)
                 try:
-                    self._attend(speaker, bell)
+                    self._attend(speaker)
                 finally:
                     speaker.close()
         except (BusError, OSError, zmq.ZMQError) as error:  # no means for a socket
@@ -182,19 +192,19 @@ class _Reporter:
             self._thread, self._bell = None, -1
             self._leaving.clear()
 
-    def _attend(self, speaker: _Speaker, bell: int) -> None:
+    def _attend(self, speaker: _Speaker) -> None:
         """Report until nobody listens, nobody is left to report for, or the forwarder is lost."""
         patience = JOIN_WITHIN
-        while self._is_heard(speaker, bell, patience):
+        while self._is_heard(speaker, patience):
             try:
-                if not self._report(speaker, bell):
+                if not self._report(speaker):
                     return
             finally:
                 for tally in self._nodes():
                     tally.end()
             patience = AGAIN_WITHIN
 
-    def _is_heard(self, speaker: _Speaker, bell: int, patience: float) -> bool:
+    def _is_heard(self, speaker: _Speaker, patience: float) -> bool:
         """Wait until somebody listens; not longer than that is worth it."""
         deadline = math.inf
         while not speaker.is_heard:
@@ -205,7 +215,7 @@ class _Reporter:
                 deadline = min(deadline, now + patience)
             if now >= deadline:
                 return False
-            if not speaker.wait(bell, deadline - now):
+            if not speaker.wait(deadline - now):
                 deadline = math.inf
         return True
 
@@ -213,7 +223,7 @@ class _Reporter:
         with self._lock:
             return list(self._tallies)
 
-    def _report(self, speaker: _Speaker, bell: int) -> bool:
+    def _report(self, speaker: _Speaker) -> bool:
         """Report while somebody listens; False if that ended for another reason."""
         due = time.monotonic()
         while speaker.is_heard:
@@ -225,7 +235,7 @@ class _Reporter:
                 due = now + EVERY if now >= due else due
             if not self._say_last(speaker):
                 return False
-            if not speaker.wait(bell, due - time.monotonic()):
+            if not speaker.wait(due - time.monotonic()):
                 # Another socket: this one would go on to take those for listeners who were at the lost
                 # forwarder. Nodes do so, and may not tell us again.
                 self._is_wanted = True

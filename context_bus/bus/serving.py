@@ -118,7 +118,7 @@ class Server:
         recv, routes, nowait = channel.socket.recv, channel.routes, zmq.DONTWAIT
         taken, pick, chosen, at = 0, 1, b"", 0.0
         try:
-            while taken < DRAIN:
+            while taken < latency.BUNCH:
                 frame = recv(nowait)
                 taken += 1
                 if taken == pick:
