@@ -11,7 +11,7 @@ import msgspec
 from context_bus.client.asking import Services, Task, Transaction
 from context_bus.view.live import Live
 from context_bus.view.snapshot import ServiceView, Snapshot, totals
-from context_bus.view.terminal.services import COLUMNS, Shown
+from context_bus.view.terminal.service_columns import COLUMNS, Shown
 
 #: Seconds after which rates on the bus are known: nodes tell what they count every second.
 RATES_AFTER = 1.3

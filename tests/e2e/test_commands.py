@@ -220,7 +220,7 @@ def test_example_of_service_context_runs(checkout: Checkout, example: str) -> No
 
 
 #: Commands on a provider that runs, in an order in which each finds what it needs.
-TOUCHING = ("ps", "wait", "logs", "events", "restart", "scale", "reload", "context", "stop", "start")
+TOUCHING = ("ps", "top", "wait", "logs", "events", "restart", "scale", "reload", "context", "stop", "start")
 
 
 def test_examples_of_looking_and_touching_tell_a_story(checkout: Checkout) -> None:
@@ -237,6 +237,21 @@ def test_examples_of_looking_and_touching_tell_a_story(checkout: Checkout) -> No
     assert (code, err) == (0, "")
 
 
+@pytest.mark.parametrize("example", examples_of("metrics"))
+def test_example_of_metrics_runs(lively: Checkout, example: str) -> None:
+    """It serves until Ctrl-C, or prints once."""
+    if "--once" in example:
+        ended = lively.run(example)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert 'context_bus_provider_up{context="Echo' in ended.stdout
+        return
+    with lively.start(example) as process:
+        assert process.stderr is not None
+        assert "serving http://127.0.0.1:9" in process.stderr.readline()
+        code, out, err = finish(process)
+    assert (code, out, err.strip()) == (130, "", "")
+
+
 def test_every_command_has_its_examples_run() -> None:
     """No command is added whose examples nobody runs."""
     run_here = {
@@ -248,6 +263,7 @@ def test_every_command_has_its_examples_run() -> None:
         "conf-command",
         "service-context",
         "demo",
+        "metrics",
         *TOUCHING,
     }
     assert set(COMMANDS) == run_here

@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from context_bus.view.snapshot import Snapshot
 from context_bus.view.terminal.app import TopApp
+from context_bus.view.terminal.news import Refreshed
 from context_bus.view.terminal.picture import screen_text
 
 #: Seconds that what is to be seen may take.
@@ -54,7 +55,7 @@ class Screen:
 
     async def show(self, snapshot: Snapshot) -> None:
         """Show a snapshot that was made by hand."""
-        self.app.post_message(TopApp.Refreshed(snapshot))
+        self.app.post_message(Refreshed(snapshot))
         await self.pilot.pause()
 
     async def until(self, is_seen: Callable[[], object]) -> None:

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from context_bus.view.terminal import traffic
 from context_bus.view.terminal.columns import Cell, fitted, line, place
-from context_bus.view.terminal.services import COLUMNS
+from context_bus.view.terminal.service_columns import COLUMNS
 from tests.view.made import topic
 
 

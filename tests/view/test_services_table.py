@@ -6,7 +6,8 @@ import pytest
 
 from context_bus.view.snapshot import totals
 from context_bus.view.terminal.columns import line, place
-from context_bus.view.terminal.services import COLUMNS, Choice, Shown, cells_of, columns_of, groups
+from context_bus.view.terminal.service_columns import COLUMNS, Shown, cells_of
+from context_bus.view.terminal.services import Choice, columns_of, groups
 from tests.view.made import NOW, failed, service, snapshot
 
 BUSY = service("busy", cpu_percent=90.0, rss=5.0, starts=4)

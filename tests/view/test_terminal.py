@@ -15,6 +15,7 @@ from context_bus.view.snapshot import Snapshot
 from context_bus.view.terminal.app import TopApp
 from context_bus.view.terminal.services import Choice
 from context_bus.view.terminal.table import Table
+from context_bus.view.terminal.tables import ServiceTable
 from tests.e2e.project import free_ports
 from tests.view.made import NOW, failed, service, snapshot, topic
 from tests.view.screen import Screen, run
@@ -130,16 +131,16 @@ def test_orders_by_keys_and_by_titles(nobody: Live) -> None:
         async with shown(nobody, MANY) as screen:
             first = lambda: screen.lines[3].split()[0]  # noqa: E731
             await screen.press("end", "P")
-            assert (first(), screen.app.choice.sort) == ("svc_39", "cpu")
+            assert (first(), screen.app.table.choice.sort) == ("svc_39", "cpu")
             assert "▾CPU%" in screen.lines[2]
             await screen.press("P")
-            assert (first(), screen.app.choice.inverted) == ("svc_00", True)
+            assert (first(), screen.app.table.choice.inverted) == ("svc_00", True)
             at = screen.lines[2].index("PID") + 1
             await screen.pilot.click("#services", offset=(at, 0))
             await screen.pilot.pause()
-            assert screen.app.choice.sort == "pid"
+            assert screen.app.table.choice.sort == "pid"
             await screen.press("0", "less_than_sign")
-            assert screen.app.choice.sort == "messages"
+            assert screen.app.table.choice.sort == "messages"
 
     run(go())
 
@@ -212,7 +213,7 @@ def test_topics_with_rates_losses_and_delays(nobody: Live) -> None:
             ]  # fmt: skip
             await screen.press("slash", "l", "o", "g", "s", "enter")
             assert not screen.line("hits")
-            assert screen.app.choice == Choice()
+            assert screen.app.query_one(ServiceTable).choice == Choice()
             await screen.press("b")
             assert screen.line("busy")
 

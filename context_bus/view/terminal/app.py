@@ -9,30 +9,28 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import deque
-from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
-from textual.message import Message
-from textual.widgets import Input
 
-from context_bus.bus.insight import TopicRow
 from context_bus.view.live import EVERY, Live
-from context_bus.view.snapshot import KEPT, NOT_ASKED, ServiceView, Snapshot, totals
-from context_bus.view.terminal import services, traffic
+from context_bus.view.snapshot import KEPT, ServiceView, Snapshot, totals
 from context_bus.view.terminal.bars import Bars
-from context_bus.view.terminal.columns import Cell, place
+from context_bus.view.terminal.filterbox import FilterBox
 from context_bus.view.terminal.foot import Foot
-from context_bus.view.terminal.keys import BINDINGS, BUS_HINTS, HINTS, hint_bar
+from context_bus.view.terminal.keybar import KeyBar
+from context_bus.view.terminal.keys import BINDINGS, BUS_HINTS, HINTS
+from context_bus.view.terminal.news import Refreshed, Settled
 from context_bus.view.terminal.orders import give_order
 from context_bus.view.terminal.pane import Pane
 from context_bus.view.terminal.poller import Poller
 from context_bus.view.terminal.screens import Ask, Help
 from context_bus.view.terminal.services import Choice
 from context_bus.view.terminal.summary import first_line, second_line
-from context_bus.view.terminal.table import Line, Sorting, Table
+from context_bus.view.terminal.table import Table
+from context_bus.view.terminal.tables import ChosenTable, ServiceTable, TopicTable
+from context_bus.view.terminal.traffic import forwarder_words
 
 #: Seconds that a question which is under way may hold up the end.
 PARTING = 0.5
@@ -55,45 +53,29 @@ class TopApp(App[int]):
     ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [*BINDINGS]
 
-    class Refreshed(Message):
-        """A snapshot has come."""
-
-        def __init__(self, snapshot: Snapshot) -> None:
-            super().__init__()
-            self.snapshot = snapshot
-
-    class Settled(Message):
-        """What became of an order."""
-
-        def __init__(self, words: str, *, is_bad: bool) -> None:
-            super().__init__()
-            self.words, self.is_bad = words, is_bad
-
     def __init__(self, live: Live, choice: Choice = Choice(), every: float = EVERY) -> None:  # noqa: B008
         super().__init__(ansi_color=True)
-        self.live, self.choice = live, choice
+        self.live, self._first_choice = live, choice
         self.snapshot = live.latest
         self.is_paused = False
-        self._bus_choice = Choice()
         self._cpu: deque[float] = deque(maxlen=KEPT)
-        self._poller = Poller(live, every, lambda found: self.post_message(self.Refreshed(found)))
-        self._hint_ends: list[tuple[int, str]] = []
+        self._poller = Poller(live, every, lambda found: self.post_message(Refreshed(found)))
 
     # -- life ------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
         """What there is, from top to bottom."""
         yield Bars(id="summary")
-        yield Table[services.Shown](id="services")
-        yield Table[TopicRow]("nobody has told of messages yet", id="traffic")
+        yield ServiceTable(self._first_choice, id="services")
+        yield TopicTable(Choice(), id="traffic")
         yield Pane(self.live, id="pane")
         yield Foot(id="foot")
-        yield Input(placeholder="part of an id, name, state or transaction", id="filter")
-        yield Bars(id="keys")
+        yield FilterBox(id="filter")
+        yield KeyBar(id="keys")
 
     def on_mount(self) -> None:
         """Begin."""
-        self.query_one("#services").focus()
+        self.table.focus()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             try:
@@ -109,17 +91,17 @@ class TopApp(App[int]):
     # -- showing ---------------------------------------------------------------------------------
 
     @property
-    def is_bus(self) -> bool:
-        """Whether topics are shown, not services."""
-        return bool(self.query_one("#traffic").display)
+    def table(self) -> ChosenTable[Any]:
+        """What is shown: services, or topics."""
+        services = self.query_one(ServiceTable)
+        return services if services.display else self.query_one(TopicTable)
 
     @property
     def chosen(self) -> ServiceView | None:
-        """The chosen service."""
-        key = self.query_one("#services", Table).cursor
-        return next((each for each in self.snapshot.services if each.key == key), None)
+        """The chosen service, if services are shown."""
+        return self.table.chosen if isinstance(self.table, ServiceTable) else None
 
-    def on_top_app_refreshed(self, message: Refreshed) -> None:
+    def on_refreshed(self, message: Refreshed) -> None:
         """Show what has come."""
         before, self.snapshot = self.snapshot, message.snapshot
         try:
@@ -138,58 +120,23 @@ class TopApp(App[int]):
 
     def show(self) -> None:
         """Show everything; what is as it was costs nothing."""
-        if self.is_bus:
-            self._show_traffic()
-        else:
-            self._show_services()
-        width = self.size.width
+        table, width = self.table, self.size.width
+        table.tell(self.snapshot)
         remarks = ("PAUSED" if self.is_paused else "", *self.snapshot.notes)
-        bar = self.query_one("#summary", Bars)
-        bar.show(
+        self.query_one("#summary", Bars).show(
             first_line(self.snapshot, width, remarks), second_line(self.snapshot, width, tuple(self._cpu))
         )
+        hints = HINTS if isinstance(table, ServiceTable) else BUS_HINTS
+        self.query_one(KeyBar).remind(hints)
         self._show_chosen()
-        segments, self._hint_ends = hint_bar(BUS_HINTS if self.is_bus else HINTS, width)
-        self.query_one("#keys", Bars).show(segments)
-
-    def _show_services(self) -> None:
-        table = self.query_one("#services", Table)
-        found = services.groups(self.snapshot, self.choice)
-        columns = services.columns_of(found, self.choice)
-        placed = place(columns, table.size.width, services.longest_of(found))
-        lines: list[Line] = []
-        for group in found:
-            if len(found) > 1:
-                heading = Cell(group.heading)
-                lines.append(Line((group.transaction,), (heading,), is_heading=True))
-            lines += [Line(services.key_of(row), services.cells_of(row, placed)) for row in group.rows]
-        table.empty = self._why_empty()
-        table.show(placed, lines, Sorting(self.choice.sort, self.choice.inverted))
-
-    def _why_empty(self) -> str:
-        if self.snapshot.trouble == NOT_ASKED:
-            return ""
-        if not self.snapshot.answered_at:
-            return "start one with 'context-bus service-context FILE', or name its file by -c FILE"
-        if self.snapshot.services:
-            return "no service is meant by that; Esc shows all" if self.choice.text else "no service is meant"
-        return "no services yet; start them with 'context-bus start'"
-
-    def _show_traffic(self) -> None:
-        table, choice = self.query_one("#traffic", Table), self._bus_choice
-        rows = traffic.chosen(self.snapshot, choice.text, choice.sort, inverted=choice.inverted)
-        placed = place(traffic.COLUMNS, table.size.width, traffic.longest_of(rows))
-        lines = [traffic.line_of(row, placed) for row in rows]
-        table.show(placed, lines, Sorting(choice.sort, choice.inverted))
 
     def _show_chosen(self) -> None:
-        chosen = None if self.is_bus else self.chosen
-        text = (self._bus_choice if self.is_bus else self.choice).text
+        text = self.table.choice.text
         remark = f"shown: what has '{text}' in it; Esc shows all" if text else ""
-        if self.is_bus:
-            remark = "  ".join(part for part in (remark, traffic.forwarder_words(self.snapshot)) if part)
-        self.query_one(Foot).update(chosen, remark)
-        self.query_one(Pane).update(chosen, self.snapshot.at)
+        if isinstance(self.table, TopicTable):
+            remark = "  ".join(part for part in (remark, forwarder_words(self.snapshot)) if part)
+        self.query_one(Foot).update(self.chosen, remark)
+        self.query_one(Pane).update(self.chosen, self.snapshot.at)
 
     def on_table_chosen(self) -> None:
         """Tell of the one that is chosen now."""
@@ -222,7 +169,7 @@ class TopApp(App[int]):
     def action_order(self, action: str) -> None:
         """Start, stop or restart the chosen service; ask first where something ends by it."""
         service = self.chosen
-        if self.is_bus or service is None:
+        if service is None:
             return
         if self.snapshot.trouble:
             self.query_one(Foot).say(f"nobody is there to {action} it", is_bad=True)
@@ -244,23 +191,22 @@ class TopApp(App[int]):
             self.live,
             action,
             service,
-            lambda words, is_bad: self.post_message(self.Settled(words, is_bad=is_bad)),
+            lambda words, is_bad: self.post_message(Settled(words, is_bad=is_bad)),
         )
 
-    def on_top_app_settled(self, message: Settled) -> None:
+    def on_settled(self, message: Settled) -> None:
         """Tell what became of an order."""
         self.query_one(Foot).say(message.words, is_bad=message.is_bad)
         self._poller.hurry()
 
     def action_pane(self, kind: str) -> None:
         """Show something of the chosen service below; again closes it."""
-        if self.is_bus:
+        if not isinstance(self.table, ServiceTable):
             return
         pane = self.query_one(Pane)
         pane.open("" if pane.kind == kind else kind)
         if not pane.kind:
             self._whole_pane(False)
-            self.query_one("#services").focus()
         self._show_chosen()
 
     def action_zoom(self) -> None:
@@ -273,15 +219,15 @@ class TopApp(App[int]):
         pane = self.query_one(Pane)
         pane.set_class(is_whole, "-whole")
         self.screen.set_class(is_whole, "-whole-pane")
-        (pane.content if is_whole else self.query_one("#services")).focus()
+        (pane.content if is_whole else self.table).focus()
 
     def action_bus(self) -> None:
         """Show topics, or services again."""
         self.query_one(Pane).open("")
         self._whole_pane(False)
-        table, bus = self.query_one("#services"), self.query_one("#traffic")
-        table.display, bus.display = self.is_bus, not self.is_bus
-        (bus if self.is_bus else table).focus()
+        services, topics = self.query_one(ServiceTable), self.query_one(TopicTable)
+        services.display, topics.display = not services.display, not topics.display
+        self.table.focus()
         self.call_after_refresh(self.show)
 
     def action_retreat(self) -> None:
@@ -289,92 +235,46 @@ class TopApp(App[int]):
         pane = self.query_one(Pane)
         if pane.kind:
             self.action_pane(pane.kind)
-        elif (self._bus_choice if self.is_bus else self.choice).text:
-            self._filter("")
-        elif self.is_bus:
+        elif self.table.choice.text:
+            self._choose(text="")
+        elif isinstance(self.table, TopicTable):
             self.action_bus()
 
     # -- order and choice ------------------------------------------------------------------------
 
     def _choose(self, **changes: object) -> None:
-        if self.is_bus:
-            self._bus_choice = replace(self._bus_choice, **changes)  # type: ignore[arg-type]
-        else:
-            self.choice = replace(self.choice, **changes)  # type: ignore[arg-type]
-        self.show()
+        self.table.choose_by(**changes)
+        self._show_chosen()
 
     def action_sort(self, name: str) -> None:
         """Sort by a column; again turns it round."""
-        choice = self._bus_choice if self.is_bus else self.choice
-        columns = traffic.BY_NAME if self.is_bus else services.BY_NAME
-        if name and (name not in columns or columns[name].key is None):
-            return
-        self._sort(name, inverted=name == choice.sort and bool(name) and not choice.inverted)
-
-    def _sort(self, name: str, *, inverted: bool) -> None:
-        """Sort, and go to the top: that is what one sorts for."""
-        self._choose(sort=name, inverted=inverted)
-        self.query_one("#traffic" if self.is_bus else "#services", Table).action_end(-1)
+        self.table.sort(name)
 
     def action_sort_by(self, step: int) -> None:
         """Sort by the next column, or the one before."""
-        table = self.query_one("#traffic" if self.is_bus else "#services", Table)
-        names = ["", *table.sortable]
-        choice = self._bus_choice if self.is_bus else self.choice
-        at = names.index(choice.sort) if choice.sort in names else 0
-        self._sort(names[(at + step) % len(names)], inverted=False)
+        self.table.sort_by(step)
 
     def action_invert(self) -> None:
         """Turn the order round."""
-        choice = self._bus_choice if self.is_bus else self.choice
-        self._sort(choice.sort, inverted=not choice.inverted)
+        self.table.invert()
 
     def action_group(self) -> None:
         """Show transactions apart, or all services in one."""
-        if not self.is_bus:
-            self._choose(grouped=not self.choice.grouped)
+        if isinstance(self.table, ServiceTable):
+            self._choose(grouped=not self.table.choice.grouped)
 
     def on_table_title_clicked(self, message: Table.TitleClicked) -> None:
         """Sort by what was clicked."""
         self.action_sort(message.name)
 
-    def on_click(self, event: events.Click) -> None:
-        """Do what the hint that was clicked says."""
-        if event.widget is not self.query_one("#keys"):
-            return
-        for end, action in self._hint_ends:
-            if event.x < end:
-                self.call_later(self.run_action, action)
-                return
-
-    # -- filter ----------------------------------------------------------------------------------
-
     def action_filter(self) -> None:
         """Let somebody type what is to be shown."""
-        box = self.query_one("#filter", Input)
-        box.value = (self._bus_choice if self.is_bus else self.choice).text
-        box.set_class(True, "-open")
-        box.focus()
+        self.query_one(FilterBox).open(self.table.choice.text)
 
-    def on_input_changed(self, message: Input.Changed) -> None:
+    def on_filter_box_typed(self, message: FilterBox.Typed) -> None:
         """Show what fits while it is typed."""
-        if self.query_one("#filter").has_class("-open"):
-            self._choose(text=message.value)
+        self._choose(text=message.text)
 
-    def on_input_submitted(self) -> None:
-        """Keep it."""
-        self._close_filter()
-
-    def _filter(self, text: str) -> None:
-        self._choose(text=text)
-
-    def _close_filter(self) -> None:
-        self.query_one("#filter").set_class(False, "-open")
-        self.query_one("#traffic" if self.is_bus else "#services").focus()
-
-    def on_key(self, event: events.Key) -> None:
-        """Esc in the filter takes it back."""
-        if event.key == "escape" and self.query_one("#filter").has_class("-open"):
-            event.stop()
-            self._close_filter()
-            self._filter("")
+    def on_filter_box_left(self) -> None:
+        """Go on with the keys of the table."""
+        self.table.focus()

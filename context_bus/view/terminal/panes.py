@@ -24,7 +24,7 @@ from context_bus.view.happened import happened
 from context_bus.view.snapshot import ServiceView
 from context_bus.view.terminal.bars import Bars
 from context_bus.view.terminal.columns import fitted
-from context_bus.view.terminal.services import STATE_STYLES, state_of
+from context_bus.view.terminal.service_columns import STATE_STYLES, state_of
 
 #: Lines of a log that are shown at first, and that are kept.
 FIRST, KEPT = 500, 5_000

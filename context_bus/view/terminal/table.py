@@ -75,11 +75,13 @@ class Table(ScrollView, Generic[R], can_focus=True):
             super().__init__()
             self.name = name
 
-    def __init__(self, empty: str = "", *, id: str | None = None) -> None:
+    #: What stands there if there is no line.
+    empty = ""
+
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.empty = empty
         self._placed: tuple[Placed[R], ...] = ()
-        self._sorting = Sorting()
+        self._sorted = Sorting()
         self._lines: tuple[Line, ...] = ()
         self._cursor: Hashable = None
         self._index: int = -1
@@ -99,8 +101,8 @@ class Table(ScrollView, Generic[R], can_focus=True):
     def show(self, placed: tuple[Placed[R], ...], lines: Sequence[Line], sorting: Sorting) -> None:
         """Show these lines; paints those that are not as they were."""
         before, self._lines = self._lines, tuple(lines)
-        is_same = (placed, sorting) == (self._placed, self._sorting)
-        self._placed, self._sorting = placed, sorting
+        is_same = (placed, sorting) == (self._placed, self._sorted)
+        self._placed, self._sorted = placed, sorting
         was, self._index = self._index, self._find_cursor()
         size = Size(self.size.width, len(lines) + 1)
         if size != self.virtual_size:
@@ -249,8 +251,8 @@ class Table(ScrollView, Generic[R], can_focus=True):
 
     def _title(self, column: Column[R], width: int) -> str:
         title = column.title
-        if column.name == self._sorting.name:
-            sign = INVERTED if self._sorting.inverted else SORTED
+        if column.name == self._sorted.name:
+            sign = INVERTED if self._sorted.inverted else SORTED
             title = sign + title if column.right else title + sign
             if len(title) > width:
                 title = title[: width - 1] + sign if not column.right else sign + title[1:width]
