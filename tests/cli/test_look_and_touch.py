@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from click.shell_completion import ShellComplete
 
-from context_bus.cli.commands.ps import span
 from context_bus.cli.main import context_bus
 from context_bus.client import asking, happenings
 from context_bus.client.conversation import Conversation
@@ -95,15 +94,6 @@ def test_ps_prints_a_row_for_each_service(call: Call, provider: ScriptedProvider
         ["ts_1#2", "TX", "started", "78", "3d04h", "3", "last: exit code 1"],
         ["echo", "TX", "failed", "-", "-", "5", "no file x.cfg"],
     ]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(-3, "0s"), (59.9, "59s"), (60, "1m00s"), (3599, "59m59s"), (7260, "2h01m"), (90_000, "1d01h")],
-)
-def test_span_is_its_two_largest_units(seconds: float, text: str) -> None:
-    """A clock that was set back makes no negative one."""
-    assert span(seconds) == text
 
 
 def test_ps_as_json_has_the_provider_and_every_field(call: Call, provider: ScriptedProvider) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 #: Events of the past that are shown, unless something else is said.
 LAST = 50
-#: What a field that says nothing holds.
-NOTHING: tuple[object, ...] = ("", None, [], {}, 0)
 
 
 @click.command(
@@ -116,17 +113,6 @@ def _tell_past(
     return seen
 
 
-def _brief(value: object) -> str:
-    """A value on little space; of services, their names."""
-    if isinstance(value, list):
-        return ",".join(map(_brief, value))
-    if isinstance(value, dict):
-        return str(
-            value.get("service_id") or " ".join(f"{name}:{_brief(each)}" for name, each in value.items())
-        )
-    return " ".join(str(value).split())
-
-
 def _tell_lost(count: int) -> None:
     if count:
         remark(f"... {count} event{'' if count == 1 else 's'} lost")
@@ -139,17 +125,10 @@ def _tell_trouble(reason: str) -> None:
 
 def line_of(event: LoggedEvent) -> str:
     """One event in one line."""
-    clock = time.strftime("%H:%M:%S", time.localtime(event.at)) + f".{int(event.at * 1000) % 1000:03}"
-    who = event.service_id or "provider"
-    data = dict(event.data)
-    if event.kind == "service_changed":
-        pid = f"pid {data['pid']}" if data.get("pid") else ""
-        rest = [styled_state(str(data.get("new", ""))), pid, str(data.get("reason", ""))]
-    else:
-        rest = [
-            event.kind,
-            *(f"{name}={_brief(value)}" for name, value in data.items() if value not in NOTHING),
-        ]
-    text = "  ".join(part for part in rest if part)
+    from context_bus.view.happened import happened
+
+    told = happened(event)
+    verb = styled_state(told.verb) if event.kind == "service_changed" else told.verb
+    text = "  ".join(part for part in (verb, told.rest) if part)
     where = f"  [{event.transaction}]" if event.transaction else ""
-    return f"{event.sequence}  {clock}  {who}  {text}{where}"
+    return f"{event.sequence}  {told.clock}  {told.who}  {text}{where}"

@@ -12,6 +12,7 @@ from context_bus.cli.lazy import examples
 from context_bus.cli.output import remark, say_json, say_table
 from context_bus.cli.provider_options import provider_options, service_arguments, transaction_option
 from context_bus.client.whereabouts import endpoints_of
+from context_bus.view.figures import span
 
 if TYPE_CHECKING:
     from context_bus.client.asking import Services, Task
@@ -74,12 +75,3 @@ def _row(transaction: str, task: Task, now: float) -> tuple[object, ...]:
     note = "frozen" if task.frozen else task.complaint or task.reason or last
     state = task.phase or task.action
     return (task.service_id, transaction, state, task.pid, up, task.starts, note)
-
-
-def span(seconds: float) -> str:
-    """A duration in its two largest units."""
-    whole = max(0, int(seconds))
-    for size, unit, small, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
-        if whole >= size:
-            return f"{whole // size}{unit}{whole % size // small:02}{name}"
-    return f"{whole}s"

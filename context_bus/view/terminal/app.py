@@ -57,7 +57,7 @@ class TopApp(App[int]):
         super().__init__(ansi_color=True)
         self.live, self._first_choice = live, choice
         self.snapshot = live.latest
-        self.is_paused = False
+        self.is_paused = self._is_bus = False
         self._cpu: deque[float] = deque(maxlen=KEPT)
         self._poller = Poller(live, every, lambda found: self.post_message(Refreshed(found)))
 
@@ -93,8 +93,7 @@ class TopApp(App[int]):
     @property
     def table(self) -> ChosenTable[Any]:
         """What is shown: services, or topics."""
-        services = self.query_one(ServiceTable)
-        return services if services.display else self.query_one(TopicTable)
+        return self.query_one(TopicTable if self._is_bus else ServiceTable)
 
     @property
     def chosen(self) -> ServiceView | None:
@@ -225,8 +224,9 @@ class TopApp(App[int]):
         """Show topics, or services again."""
         self.query_one(Pane).open("")
         self._whole_pane(False)
-        services, topics = self.query_one(ServiceTable), self.query_one(TopicTable)
-        services.display, topics.display = not services.display, not topics.display
+        self._is_bus = not self._is_bus
+        self.query_one(ServiceTable).display = not self._is_bus
+        self.query_one(TopicTable).display = self._is_bus
         self.table.focus()
         self.call_after_refresh(self.show)
 
