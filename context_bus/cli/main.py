@@ -44,6 +44,8 @@ COMMANDS = {
     "conf-command": "Start, stop, restart, end or ask a context, and see the outcome.",
     "display": "Print every message of an endpoint.",
     "bus": "Look at topics: echo, pub, req, hz, bw, latency; record and play them.",
+    "graph": "Draw what services start, stop, restart and require.",
+    "bus": "Look at topics: echo, pub, req, hz, bw, latency.",
 }
 
 

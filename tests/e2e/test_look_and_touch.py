@@ -278,3 +278,20 @@ def test_without_a_provider_there_is_one_line(project: Project) -> None:
     assert ended.returncode == 3
     (line,) = ended.stderr.splitlines()
     assert "no context provider listens" in line
+
+
+def test_graph_shows_the_states_of_a_running_provider(shell: Shell) -> None:
+    """The file that runs is drawn with what runs; -t of another transaction is refused."""
+
+    def graph(*args: str) -> subprocess.CompletedProcess[str]:
+        call = [sys.executable, "-m", "context_bus", "graph", str(shell.file), "--json", *args]
+        return subprocess.run(call, capture_output=True, text=True, timeout=40, check=False)
+
+    (drawn,) = json.loads(graph().stdout)
+    assert drawn["transaction"] == "T1"
+    states = {node["service_id"]: node["beings"][0]["state"] for node in drawn["nodes"]}
+    assert states == {"stay": "started", "talk": "started", "fail": "fatal"}
+    assert [edge["label"] for edge in drawn["edges"]] == ["requires ready"]
+    refused = graph("-t", "T2")
+    assert refused.returncode == 5
+    assert "no transaction 'T2'" in refused.stderr
