@@ -45,6 +45,7 @@ COMMANDS = {
     "display": "Print every message of an endpoint.",
     "bus": "Look at topics: echo, pub, req, hz, bw, latency; record and play them.",
     "graph": "Draw what services start, stop, restart and require.",
+    "dashboard": "Show a running provider as a local web page.",
     "bus": "Look at topics: echo, pub, req, hz, bw, latency.",
 }
 
