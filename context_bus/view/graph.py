@@ -121,6 +121,14 @@ def with_beings(graph: Graph, transaction: str, beings: Iterable[Being]) -> Grap
     return replace(graph, nodes=tuple(nodes.values()), transaction=transaction)
 
 
+def trimmed(graph: Graph) -> Graph:
+    """The same graph without services of which there is no instance: a transaction may have some only."""
+    nodes = tuple(node for node in graph.nodes if node.beings)
+    names = {node.service_id for node in nodes}
+    edges = tuple(edge for edge in graph.edges if {edge.source, edge.target} <= names)
+    return replace(graph, nodes=nodes, edges=edges)
+
+
 def mermaid(graphs: Iterable[Graph]) -> str:
     """Graphs as one Mermaid flowchart; several become one box each."""
     drawn = tuple(graphs)

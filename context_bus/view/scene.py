@@ -44,6 +44,7 @@ class Frame:
     bars: bool = False
     tip: str = ""
     name: str = ""
+    transaction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,7 @@ def _draw(graph: Graph, left: float, top: float) -> tuple[list[Shape], float, fl
         over = 2 * box.anchor
         place = (left + x, top + y + over, box.width, box.height - over)
         behind += _loops(loops.get(node.service_id, ()), place)
-        before += _boxed(node, place)
+        before += _boxed(node, place, graph.transaction)
     return [*behind, *before], layout.width, layout.height
 
 
@@ -200,7 +201,7 @@ def _box(node: Node, loops: Iterable[Edge]) -> Box:
     return Box(node.service_id, width, body + LOOP * len(names), anchor=LOOP * len(names) / 2)
 
 
-def _boxed(node: Node, place: tuple[float, float, float, float]) -> list[Shape]:
+def _boxed(node: Node, place: tuple[float, float, float, float], transaction: str) -> list[Shape]:
     x, y, width, height = place
     look = family(node.state).name
     is_program = _is_program(node)
@@ -217,6 +218,7 @@ def _boxed(node: Node, place: tuple[float, float, float, float]) -> list[Shape]:
             bars=is_program,
             tip=_tip(node),
             name=node.service_id,
+            transaction=transaction,
         ),
         Words(x + width / 2, y + 16, _title(node), TITLE, "ink", bold=True, centred=True),
         Words(x + width / 2, y + 32, _under(node), SMALL, "muted", centred=True),

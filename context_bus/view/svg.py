@@ -77,7 +77,8 @@ def _frame(frame: Frame, paint: dict[str, str]) -> str:
         parts.append(f"<title>{escape(frame.tip)}</title>")
     if not frame.name:
         return "".join(parts)
-    return f'<g class="node" data-service="{escape(frame.name)}">{"".join(parts)}</g>'
+    names = f'data-service="{escape(frame.name)}" data-transaction="{escape(frame.transaction)}"'
+    return f'<g class="node" {names}>{"".join(parts)}</g>'
 
 
 def _curve(curve: Curve, paint: dict[str, str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from context_bus.config.model import Action, Trigger
-from context_bus.view.graph import Being, Edge, Graph, Node, Tie, graph_of, mermaid, with_beings
+from context_bus.view.graph import Being, Edge, Graph, Node, Tie, graph_of, mermaid, trimmed, with_beings
 from tests.view.graphs import context, service
 
 
@@ -79,3 +79,13 @@ def test_mermaid_puts_each_transaction_into_a_box_of_its_own() -> None:
     assert 'subgraph t0 ["T1"]' in text
     assert 'n1_0 -->|"on_exit: start"| n1_1' in text
     assert text.count("  end") == 2
+
+
+def test_a_trimmed_graph_has_only_what_there_is() -> None:
+    """A transaction with some of the services only; an edge needs both its ends."""
+    plain = graph_of(
+        context(service("a", (Trigger.ON_EXIT, Action.START, "b,c")), service("b"), service("c"))
+    )
+    graph = trimmed(with_beings(plain, "T1", [Being("a", "started"), Being("b", "started")]))
+    assert [node.service_id for node in graph.nodes] == ["a", "b"]
+    assert [edge.target for edge in graph.edges] == ["b"]

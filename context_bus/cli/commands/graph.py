@@ -103,10 +103,10 @@ def _ask(file: Path, state: str, *, is_wanted: bool) -> Services | None:
 def _alive(plain: Graph, found: Services, transaction: str) -> list[Graph]:
     """The graph of each transaction with its services as they are."""
     from context_bus.client.asking import choose_transaction
-    from context_bus.view.graph import Being, with_beings
+    from context_bus.view.graph import Being, trimmed, with_beings
 
     chosen = [choose_transaction(found, transaction)] if transaction else found.transactions
-    return [
+    graphs = [
         with_beings(
             plain,
             each.name,
@@ -117,3 +117,4 @@ def _alive(plain: Graph, found: Services, transaction: str) -> list[Graph]:
         )
         for each in chosen
     ]
+    return [trimmed(each) for each in graphs] if len(found.transactions) > 1 else graphs

@@ -18,7 +18,7 @@ from context_bus.client.endpoints import Endpoints
 from context_bus.config.load import read_context
 from context_bus.context.commands import LoggedEvent
 from context_bus.errors import ContextBusError
-from context_bus.view.graph import Being, Graph, graph_of, with_beings
+from context_bus.view.graph import Being, Graph, graph_of, trimmed, with_beings
 from context_bus.view.live import Live
 from context_bus.view.page import words
 from context_bus.view.page.hearing import Hearing
@@ -32,8 +32,8 @@ EVERY, LEAST = 1.0, 0.2
 LINGER = 30.0
 #: Events that a page shows when it comes.
 EVENTS = 200
-#: Transactions that are drawn.
-MOST_GRAPHS = 8
+#: Transactions that are drawn, and seconds between two drawings at least: a large graph takes 30 ms.
+MOST_GRAPHS, DRAW_LEAST = 8, 0.5
 
 
 class Page(Protocol):
@@ -179,6 +179,7 @@ class _Drawing:
     def __init__(self) -> None:
         self._seen: object = None
         self._text = ""
+        self._drawn_at = float("-inf")
 
     def draw(self, snapshot: Snapshot) -> str:
         file = Path(str(snapshot.provider.get("file") or ""))
@@ -190,7 +191,10 @@ class _Drawing:
             (each.transaction, each.service_id, each.phase, each.pid) for each in snapshot.services
         )
         seen = (file, changed, states)
-        if seen != self._seen:
+        now = time.monotonic()
+        # What is left out here is drawn at the next look, a second later.
+        if seen != self._seen and now - self._drawn_at >= DRAW_LEAST:
+            self._drawn_at = now
             self._seen, self._text = seen, self._drawn(snapshot, file if changed else None)
         return self._text
 
@@ -213,4 +217,6 @@ class _Drawing:
             )
             for name in transactions
         ]
+        if len(graphs) > 1:
+            graphs = [trimmed(each) for each in graphs]
         return svg(scene_of(graphs or [plain], heading=len(graphs) > 1), themed=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from typing import assert_never
 
 import msgspec
@@ -18,8 +19,8 @@ from context_bus.view.page.desk import Desk
 WAITING = 400
 #: Lines of a log that are shown at first, and most that are told at once.
 LINES, MOST_LINES = 200, 500
-#: Seconds over which lines are gathered.
-GATHER = 0.1
+#: Seconds over which lines are gathered, and that are left to others after each look at a file.
+GATHER, BREATH = 0.1, 0.005
 #: Orders of one page that may be under way.
 ORDERS = 8
 #: Close codes of WebSocket: try again later.
@@ -124,20 +125,22 @@ class Visitor:
         """Tell what a service writes, and why if that cannot be told."""
         name = {"transaction": said.transaction, "service": said.service}
         live = self._desk.live
+        if live is None:
+            return
+        loop, kept = asyncio.get_running_loop(), _Kept()
+
+        def flush() -> None:
+            lines, left_out = kept.take()
+            self.tell(words.say("log", lines=lines, is_new=False, left_out=left_out, **name))
+
         try:
-            if live is None:
-                return
             file = live.log_file(said.transaction, said.service)
             self.tell(words.say("log", lines=[], is_new=True, left_out=0, **name))
             async with contextlib.aclosing(follow({said.service: file}, LINES)) as written:
                 async for _, text in written:
-                    lines = text.splitlines()
-                    shown = [
-                        line[: words.MOST_SIGNS].decode(errors="replace") for line in lines[-MOST_LINES:]
-                    ]
-                    left_out = len(lines) - len(shown)
-                    self.tell(words.say("log", lines=shown, is_new=False, left_out=left_out, **name))
-                    await asyncio.sleep(GATHER)
+                    if kept.add(text):
+                        loop.call_later(GATHER, flush)
+                    await asyncio.sleep(BREATH)
         except (ContextBusError, OSError) as error:
             self.tell(words.say("log", lines=[str(error)], is_new=True, left_out=0, **name))
 
@@ -171,3 +174,27 @@ class Visitor:
 
     def _refuse(self, text: str) -> None:
         self.tell(words.say("outcome", ok=False, text=text))
+
+
+class _Kept:
+    """The last lines that were written since they were told last; a flood is counted."""
+
+    def __init__(self) -> None:
+        self._lines: deque[bytes] = deque(maxlen=MOST_LINES)
+        self._count = 0
+
+    def add(self, text: bytes) -> bool:
+        """Take in whole lines; returns whether they are the first."""
+        is_first = not self._count
+        lines = text.splitlines()
+        self._count += len(lines)
+        self._lines.extend(lines)
+        return is_first and bool(lines)
+
+    def take(self) -> tuple[list[str], int]:
+        """The lines, and how many there were besides."""
+        shown = [line[: words.MOST_SIGNS].decode(errors="replace") for line in self._lines]
+        left_out = self._count - len(shown)
+        self._lines.clear()
+        self._count = 0
+        return shown, left_out

@@ -29,6 +29,11 @@ export class Lines {
     if (atEnd) this.box.scrollTop = this.box.scrollHeight;
   }
 
+  /** Go to the end. */
+  settle() {
+    this.box.scrollTop = this.box.scrollHeight;
+  }
+
   isWanted(entry) {
     return !this.filter || entry.textContent.toLowerCase().includes(this.filter);
   }

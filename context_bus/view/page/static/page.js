@@ -26,7 +26,17 @@ const events = new Lines($("events"), "Nothing has happened yet.");
 const point = (at) => { state.point = at; showCharts(); };
 const charts = { cpu: new Chart($("cpu"), "CPU, % of one core", (v) => String(+v.toFixed(1)), point), rss: new Chart($("rss"), "memory", (v) => mib(v) || "0", point) };
 
+/** Show only services with a text in them; the same again shows all. */
+function only(text) {
+  $("filter").value = services.filter = services.filter === text ? "" : text;
+  services.arrange(); showCount();
+}
 $("filter").addEventListener("input", (event) => { services.filter = event.target.value; services.arrange(); showCount(); });
+for (const card of document.querySelectorAll("section")) {
+  const larger = el("button", { type: "button", class: "larger", title: "larger", "aria-label": "larger", click: () => { card.classList.toggle("large"); } }, "⤢");
+  card.querySelector("h2").append(larger);
+}
+addEventListener("keydown", ({ key }) => { if (key === "Escape") document.querySelector("section.large")?.classList.remove("large"); });
 $("log-filter").addEventListener("input", (event) => log.only(event.target.value));
 $("log-pause").addEventListener("click", (event) => {
   log.paused = !log.paused;
@@ -38,6 +48,7 @@ function tab(name) {
   for (const button of $("tabs").children) button.setAttribute("aria-selected", button.dataset.tab === name);
   for (const each of ["messages", "events", "bus"]) $(each).hidden = each !== name;
   $("tools").hidden = name !== "messages";
+  if (name === "events") events.settle();
 }
 $("tabs").append(...["messages", "events", "bus"].map((name) => el("button", { type: "button", role: "tab", "data-tab": name, click: () => tab(name) }, name)));
 const topics = el("input", { type: "search", id: "topic", list: "topics", placeholder: "topic, or *", "aria-label": "Topic", autocomplete: "off", spellcheck: "false", change: (event) => hear(event.target.value.trim()) });
@@ -59,7 +70,7 @@ for (const [label, count] of [["2 min", 120], ["10 min", 600], ["30 min", 1800]]
 }
 $("graph").addEventListener("click", (event) => {
   const node = event.target.closest(".node");
-  const row = node && state.rows.find((each) => each.service === node.dataset.service);
+  const row = node && state.rows.find((each) => stands(node, each));
   if (row) services.choose(keyOf(row));
 });
 
@@ -155,7 +166,7 @@ function showHead({ provider, at, services: rows, trouble }) {
   put($("provider"), provider.pid && !trouble ? `provider ${provider.pid} · up ${span(at - provider.started_at)}` : "");
   const counts = new Map();
   for (const row of rows) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
-  $("counts").replaceChildren(...[...counts].sort().map(([name, count]) => el("span", { class: family(name) }, el("span", { class: "dot" }), `${count} ${name}`)));
+  $("counts").replaceChildren(...[...counts].sort().map(([name, count]) => el("button", { type: "button", class: `count ${family(name)}`, title: "show only these", click: () => only(name) }, el("span", { class: "dot" }), `${count} ${name}`)));
 }
 
 function showCount() {
@@ -188,9 +199,13 @@ function showCharts() {
   }));
 }
 
+/** Whether a node of the graph stands for a service; a node stands for all instances. */
+function stands(node, row) {
+  return [row.service, row.service.replace(/#\d+$/, "")].includes(node.dataset.service) && ["", row.transaction].includes(node.dataset.transaction);
+}
+
 function markGraph() {
-  const base = state.picked?.service.replace(/#\d+$/, "");
-  for (const node of $("graph").querySelectorAll(".node")) node.classList.toggle("picked", node.dataset.service === state.picked?.service || node.dataset.service === base);
+  for (const node of $("graph").querySelectorAll(".node")) node.classList.toggle("picked", Boolean(state.picked) && stands(node, state.picked));
 }
 
 /** Make the graph fit its place, but not so small that it cannot be read; then one can scroll. */
