@@ -79,6 +79,19 @@ class TopicRow(msgspec.Struct, frozen=True):
     service_name: str = ""
 
 
+#: What topics of answers begin with; who answers whom is no path that messages take again and again.
+REPLIES = "reply."
+
+
+class Delivery(msgspec.Struct, frozen=True, order=True):
+    """A topic on which one service has got messages of another, both of the same transaction."""
+
+    transaction: str
+    source: str
+    target: str
+    topic: str
+
+
 class Traffic(msgspec.Struct, frozen=True):
     """Messages (or frames) and bytes, a second or in all."""
 
@@ -311,6 +324,18 @@ class Insight:
                 rates[key] = rates.get(key, 0.0) + sum(each.rate(each.row.new_received, now) for each in told)
         return rates
 
+    def deliveries(self) -> list[Delivery]:
+        """Who has got what of whom; of services that ended, until their rows are gone."""
+        found = set()
+        for node in self._nodes.values():
+            for (topic, sender), told in node.received.items():
+                source = self._nodes.get(sender)
+                if source is None or not (source.service_id and node.service_id and told.row.received):
+                    continue
+                if source.transaction == node.transaction and not topic.startswith(REPLIES):
+                    found.add(Delivery(node.transaction, source.service_id, node.service_id, topic))
+        return sorted(found)
+
     def foreign(self, now: float) -> Traffic | None:
         """Frames and bytes a second at the forwarder that no node reports to have sent; None if unknown.
 
@@ -329,4 +354,4 @@ class Insight:
         return Traffic(left, max(0.0, self._forwarded.bytes - sizes))
 
 
-__all__ = ["STATS_TOPIC", "Insight", "Report", "TopicRow", "Traffic"]
+__all__ = ["STATS_TOPIC", "Delivery", "Insight", "Report", "TopicRow", "Traffic"]

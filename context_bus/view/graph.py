@@ -6,21 +6,23 @@ Pure; knows the model of context files and the words of states. Where anything i
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
+from context_bus.bus.insight import Delivery
 from context_bus.config.model import ContextConf, ServiceType, TaskServiceConf
 from context_bus.view.palette import EDGE_COLOURS, family, tint
 
 
 class Tie(enum.StrEnum):
-    """What an edge means: an action that its source causes, or a requirement that its source has."""
+    """What an edge means: an action that its source causes, what its source requires, whom messages reach."""
 
     START = "start"
     STOP = "stop"
     RESTART = "restart"
     REQUIRES = "requires"
+    MESSAGES = "messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class Graph:
     transaction: str = ""
 
 
+#: Topics that a label names.
+MOST_TOPICS = 2
 #: States by the attention they ask for, the calmest first.
 _CALM = ("", "defined", "exited", "started", "updated", "created", "stopped", "waiting", "starting")
 _LOUD = ("warming", "stopping", "ending", "backoff", "failed", "fatal")
@@ -121,6 +125,26 @@ def with_beings(graph: Graph, transaction: str, beings: Iterable[Being]) -> Grap
     return replace(graph, nodes=tuple(nodes.values()), transaction=transaction)
 
 
+def with_messages(graph: Graph, deliveries: Iterable[Delivery]) -> Graph:
+    """The same graph with the ways that messages have taken, of its transaction only."""
+    nodes = {node.service_id: node for node in graph.nodes}
+    topics: dict[tuple[str, str], list[str]] = {}
+    for each in deliveries:
+        ends = _owner(each.source, nodes), _owner(each.target, nodes)
+        if each.transaction == graph.transaction and set(ends) <= nodes.keys():
+            named = topics.setdefault(ends, [])
+            if each.topic not in named:
+                named.append(each.topic)
+    edges = [Edge(*ends, Tie.MESSAGES, _brief(named)) for ends, named in topics.items()]
+    return replace(graph, edges=(*graph.edges, *edges))
+
+
+def _brief(topics: Sequence[str]) -> str:
+    """Some topics on the space of a label."""
+    more = f" +{len(topics) - MOST_TOPICS}" if len(topics) > MOST_TOPICS else ""
+    return ", ".join(topics[:MOST_TOPICS]) + more
+
+
 def trimmed(graph: Graph) -> Graph:
     """The same graph without services of which there is no instance: a transaction may have some only."""
     nodes = tuple(node for node in graph.nodes if node.beings)
@@ -134,7 +158,7 @@ def mermaid(graphs: Iterable[Graph]) -> str:
     drawn = tuple(graphs)
     lines = ["flowchart LR"]
     styles: dict[str, str] = {}
-    strokes: list[str] = []
+    strokes: list[tuple[str, str]] = []
     for number, graph in enumerate(drawn):
         names = {node.service_id: f"n{number}_{place}" for place, node in enumerate(graph.nodes)}
         if len(drawn) > 1:
@@ -144,9 +168,9 @@ def mermaid(graphs: Iterable[Graph]) -> str:
             lines.append("  end")
         for edge in graph.edges:
             lines.append(_mermaid_edge(edge, names))
-            strokes.append(EDGE_COLOURS[edge.tie])
+            strokes.append((EDGE_COLOURS[edge.tie], "3px" if edge.tie is Tie.MESSAGES else "1.5px"))
     lines += [f"  classDef {name} {style}" for name, style in styles.items()]
-    lines += [f"  linkStyle {place} stroke:{colour}" for place, colour in enumerate(strokes)]
+    lines += [f"  linkStyle {n} stroke:{hue},stroke-width:{thick}" for n, (hue, thick) in enumerate(strokes)]
     return "\n".join(lines) + "\n"
 
 
@@ -191,7 +215,7 @@ def _owner(service_id: str, nodes: Mapping[str, Node]) -> str:
 #: Opening and closing signs of a node in Mermaid: programs are plain boxes, Python services rounded ones.
 _SHAPES = {ServiceType.COMMAND: ("[[", "]]"), ServiceType.PROCESS: ("(", ")"), ServiceType.THREAD: ("(", ")")}
 #: Arrows of Mermaid; a requirement is dotted.
-_ARROWS = {Tie.START: "-->", Tie.STOP: "--x", Tie.RESTART: "==>", Tie.REQUIRES: "-.->"}
+_ARROWS = {Tie.START: "-->", Tie.STOP: "--x", Tie.RESTART: "==>", Tie.REQUIRES: "-.->", Tie.MESSAGES: "-->"}
 
 
 def _mermaid_node(node: Node, name: str, styles: dict[str, str]) -> str:

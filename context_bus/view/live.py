@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
-from context_bus.bus.insight import TopicRow
+from context_bus.bus.insight import Delivery, TopicRow
 from context_bus.client import asking
 from context_bus.client.asking import Services
 from context_bus.client.dialogue import Dialogue
@@ -224,6 +224,7 @@ class Live:
     def _put_together(self, at: float, found: Services, counted: ForwarderCounters | None) -> Snapshot:
         now = time.monotonic()
         rates, rows, foreign = Rates(), tuple[TopicRow, ...](), None
+        deliveries = tuple[Delivery, ...]()
         if self._watch is not None:
             self._watch.read(0.0)
             insight = self._watch.insight
@@ -231,12 +232,14 @@ class Live:
                 insight.take_forwarder(counted.received, counted.received_bytes, now)
             rates = Rates(insight.per_service(now), insight.received_per_service(now))
             rows, foreign = tuple(insight.rows(now)), insight.foreign(now)
+            deliveries = tuple(insight.deliveries())
         return Snapshot(
             at=at,
             answered_at=at,
             provider=found.provider,
             services=views(found, self._sampled, rates, self._histories),
             bus=rows,
+            deliveries=deliveries,
             forwarder=counted,
             foreign=foreign,
             notes=tuple(reason for reason, _ in self._refused.values()),

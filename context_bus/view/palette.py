@@ -34,7 +34,13 @@ FAMILIES = (
     Family("idle", "#7A828C", ("exited", "defined", "")),
 )
 #: Of lines by what they mean; see `graph.Tie`.
-EDGE_COLOURS = {"start": "#00795A", "stop": "#C04A00", "restart": "#8E4585", "requires": "#6B7280"}
+EDGE_COLOURS = {
+    "start": "#00795A",
+    "stop": "#C04A00",
+    "restart": "#8E4585",
+    "requires": "#6B7280",
+    "messages": "#41709F",
+}
 #: How much of a family's colour the ground of a node has.
 TINT = 0.13
 

@@ -96,12 +96,13 @@ class Scene:
     title: str
 
 
-#: How a line looks by what it means: its dashes and its head.
-LOOKS: dict[Tie, tuple[tuple[float, float] | None, str]] = {
-    Tie.START: (None, "arrow"),
-    Tie.RESTART: ((7.0, 3.0), "arrow"),
-    Tie.STOP: (None, "bar"),
-    Tie.REQUIRES: ((2.0, 3.0), "open"),
+#: How a line looks by what it means: its dashes, its head, and how thick it is.
+LOOKS: dict[Tie, tuple[tuple[float, float] | None, str, float]] = {
+    Tie.START: (None, "arrow", 1.5),
+    Tie.RESTART: ((7.0, 3.0), "arrow", 1.5),
+    Tie.STOP: (None, "bar", 1.5),
+    Tie.REQUIRES: ((2.0, 3.0), "open", 1.5),
+    Tie.MESSAGES: (None, "arrow", 3.0),
 }
 
 
@@ -270,7 +271,7 @@ def _state_text(node: Node) -> str:
 
 
 def _line(edge: Edge, route: Route, left: float, top: float) -> tuple[Curve, Words]:
-    dash, head = LOOKS[edge.tie]
+    look = LOOKS[edge.tie]
     points = [(left + x, top + y) for x, y in route.points]
     path = [points[0]]
     for number, (one, other) in enumerate(itertools.pairwise(points)):
@@ -281,7 +282,7 @@ def _line(edge: Edge, route: Route, left: float, top: float) -> tuple[Curve, Wor
             path += [one, other, other]
     x, y = route.label
     label = Words(left + x, top + y, edge.label, LABEL, f"edge-{edge.tie}", centred=True, plate=True)
-    return Curve(tuple(path), f"edge-{edge.tie}", dash, head), label
+    return Curve(tuple(path), f"edge-{edge.tie}", *look), label
 
 
 def _loops(edges: Iterable[Edge], place: tuple[float, float, float, float]) -> list[Shape]:
@@ -289,11 +290,11 @@ def _loops(edges: Iterable[Edge], place: tuple[float, float, float, float]) -> l
     x, y, _, _ = place
     shapes: list[Shape] = []
     for number, edge in enumerate(edges):
-        dash, head = LOOKS[edge.tie]
+        look = LOOKS[edge.tie]
         up = y - LOOP * (number + 1) + 4
         near, far = x + 14 - 3 * number, x + 38 + 3 * number
         points = ((near, y), (near - 2, up - 4), (far + 2, up - 4), (far, y - 1))
-        shapes.append(Curve(points, f"edge-{edge.tie}", dash, head))
+        shapes.append(Curve(points, f"edge-{edge.tie}", *look))
         shapes.append(Words(x + 46, up + 5, edge.label, LABEL, f"edge-{edge.tie}"))
     return shapes
 
@@ -325,9 +326,9 @@ def _entries(graphs: Sequence[Graph]) -> list[tuple[str, Shape]]:
     entries += [(", ".join(states), Dot(8, 0, 5.0, f"state-{name}")) for name, states in shown if states]
     for tie in Tie:
         if any(edge.tie is tie for graph in graphs for edge in graph.edges):
-            dash, head = LOOKS[tie]
+            look = LOOKS[tie]
             points = ((0.0, 0.0), (8.0, 0.0), (14.0, 0.0), (26.0, 0.0))
-            entries.append((tie.value, Curve(points, f"edge-{tie}", dash, head)))
+            entries.append((tie.value, Curve(points, f"edge-{tie}", *look)))
     if any(node.is_deferred for node in nodes):
         entries.append(("waits to be started", Frame(0, -7, 24, 14, 4, "paper", "muted", 1.2, dashed=True)))
     if any(_is_program(node) for node in nodes):

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from context_bus.bus.insight import TopicRow, Traffic
+from context_bus.bus.insight import Delivery, TopicRow, Traffic
 from context_bus.client.asking import Services, Task
 from context_bus.client.insight import ForwarderCounters
 from context_bus.process.usage import Usage
@@ -111,6 +111,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         provider: What it tells of itself: ``pid``, ``name``, ``context_id``, ``file``, ``version``...
         services: Its services; while it is gone, as they were when it answered last.
         bus: Topics of all senders.
+        deliveries: Which service has got messages of which other, by topic.
         forwarder: What has passed the forwarder since it began; None if nobody knows.
         foreign: What passes it and no node reports to have sent, a second; None if nobody knows.
         trouble: Why it does not answer, in one line; empty if it does.
@@ -122,6 +123,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     provider: dict[str, Any] = {}
     services: tuple[ServiceView, ...] = ()
     bus: tuple[TopicRow, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
     forwarder: ForwarderCounters | None = None
     foreign: Traffic | None = None
     trouble: str = ""

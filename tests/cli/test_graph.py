@@ -23,7 +23,7 @@ def test_graph_writes_a_picture_and_says_so(call: Call, tmp_path: Path) -> None:
     file = tmp_path / "x.svg"
     ended = call("graph", FILE, "-o", str(file))
     assert (ended.code, ended.out) == (0, "")
-    assert ended.err == f"{file}: 4 services, 3 transitions and requirements\n"
+    assert ended.err == f"{file}: 4 services, 3 edges\n"
     assert file.read_text().startswith("<svg")
 
 

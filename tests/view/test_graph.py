@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from context_bus.bus.insight import Delivery
 from context_bus.config.model import Action, Trigger
-from context_bus.view.graph import Being, Edge, Graph, Node, Tie, graph_of, mermaid, trimmed, with_beings
+from context_bus.view.graph import (
+    Being,
+    Edge,
+    Graph,
+    Node,
+    Tie,
+    graph_of,
+    mermaid,
+    trimmed,
+    with_beings,
+    with_messages,
+)
 from tests.view.graphs import context, service
 
 
@@ -62,7 +74,7 @@ def test_mermaid_names_nodes_and_draws_each_kind_of_edge() -> None:
         'n0_0 -.->|"requires"| n0_1',
     ):
         assert arrow in text
-    assert text.count("linkStyle") == 4
+    assert text.count("linkStyle") == len(Tie)
 
 
 def test_mermaid_keeps_hostile_names_apart_from_its_grammar() -> None:
@@ -89,3 +101,18 @@ def test_a_trimmed_graph_has_only_what_there_is() -> None:
     graph = trimmed(with_beings(plain, "T1", [Being("a", "started"), Being("b", "started")]))
     assert [node.service_id for node in graph.nodes] == ["a", "b"]
     assert [edge.target for edge in graph.edges] == ["b"]
+
+
+def test_messages_lead_from_service_to_service() -> None:
+    """All topics between two are one edge; instances count as their service, other transactions do not."""
+    plain = graph_of(context(service("a", instances=2), service("b")))
+    graph = with_beings(plain, "T1", [Being("a", "started"), Being("a#2", "started"), Being("b", "started")])
+    told = [
+        Delivery("T1", "a", "b", "x"),
+        Delivery("T1", "a#2", "b", "x"),
+        Delivery("T1", "a", "b", "y"),
+        Delivery("T1", "a", "b", "z"),
+        Delivery("T2", "b", "a", "x"),
+        Delivery("T1", "b", "unknown", "x"),
+    ]
+    assert with_messages(graph, told).edges == (Edge("a", "b", Tie.MESSAGES, "x, y +1"),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,15 @@ from context_bus.cli.options import FileInProject, json_option
 from context_bus.cli.output import remark, say, say_json
 
 if TYPE_CHECKING:
+    from context_bus.bus.insight import Delivery
     from context_bus.client.asking import Services
+    from context_bus.client.endpoints import Endpoints
     from context_bus.view.graph import Graph
 
 #: Kinds of files that can be written, by the end of their names; Mermaid is text.
 KINDS = (".svg", ".png", ".mmd")
+#: Seconds to wait for the first report of what passes the bus, for another one, and for all.
+PATIENCE, QUIET, LONGEST = 0.5, 0.15, 1.0
 
 
 @click.command(
@@ -53,7 +58,8 @@ def command(
 
     Where a provider runs the file, each transaction is drawn with the states of its services. An arrow leads
     from a service to what it starts or restarts, a line with a bar to what it stops, a dotted one to what it
-    requires. A .png needs the extra 'plot'. Exits with 2 if the file cannot be used.
+    requires, a thick one shows whose messages it has got. A .png needs the extra 'plot'. Exits with 2 if the
+    file cannot be used.
     """
     from context_bus.config.load import read_context
     from context_bus.view.graph import graph_of, mermaid
@@ -64,7 +70,7 @@ def command(
     graphs = [plain]
     found = _ask(file, state, is_wanted=bool(live or transaction)) if live is not False else None
     if found is not None:
-        graphs = _alive(plain, found, transaction) or [plain]
+        graphs = _alive(plain, *found, transaction) or [plain]
     if as_json:
         say_json(graphs, indent=2)
     elif output is None:
@@ -73,12 +79,16 @@ def command(
         from context_bus.view.picture import write_picture
 
         write_picture(graphs, output)
-        nodes, edges = len(plain.nodes), len(plain.edges)
-        remark(f"{output}: {nodes} services, {edges} transitions and requirements")
+        nodes, edges = (sum(len(getattr(each, name)) for each in graphs) for name in ("nodes", "edges"))
+        remark(f"{output}: {_count(nodes, 'service')}, {_count(edges, 'edge')}")
 
 
-def _ask(file: Path, state: str, *, is_wanted: bool) -> Services | None:
-    """What the provider of a file says; None if none runs and none must.
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def _ask(file: Path, state: str, *, is_wanted: bool) -> tuple[Services, list[Delivery]] | None:
+    """What the provider of a file says, and who gets messages of whom; None if none runs and none must.
 
     Raises:
         NobodyListens: None runs, and its states are wanted.
@@ -93,17 +103,28 @@ def _ask(file: Path, state: str, *, is_wanted: bool) -> Services | None:
         return None
     try:
         with open_conversation(endpoints) as conversation:
-            return services(conversation)
+            return services(conversation), _deliveries(endpoints)
     except (BusError, ContextError):
         if is_wanted:
             raise
         return None
 
 
-def _alive(plain: Graph, found: Services, transaction: str) -> list[Graph]:
+def _deliveries(endpoints: Endpoints) -> list[Delivery]:
+    """Who gets messages of whom; nodes tell their totals at once when somebody begins to listen."""
+    from context_bus.client.insight import BusWatch
+
+    with BusWatch(endpoints) as watch:
+        deadline, timeout = time.monotonic() + LONGEST, PATIENCE
+        while watch.read(timeout) and time.monotonic() < deadline:
+            timeout = QUIET
+        return watch.insight.deliveries()
+
+
+def _alive(plain: Graph, found: Services, deliveries: list[Delivery], transaction: str) -> list[Graph]:
     """The graph of each transaction with its services as they are."""
     from context_bus.client.asking import choose_transaction
-    from context_bus.view.graph import Being, trimmed, with_beings
+    from context_bus.view.graph import Being, trimmed, with_beings, with_messages
 
     chosen = [choose_transaction(found, transaction)] if transaction else found.transactions
     graphs = [
@@ -117,4 +138,6 @@ def _alive(plain: Graph, found: Services, transaction: str) -> list[Graph]:
         )
         for each in chosen
     ]
-    return [trimmed(each) for each in graphs] if len(found.transactions) > 1 else graphs
+    if len(found.transactions) > 1:
+        graphs = [trimmed(each) for each in graphs]
+    return [with_messages(each, deliveries) for each in graphs]

@@ -18,7 +18,7 @@ from context_bus.client.endpoints import Endpoints
 from context_bus.config.load import read_context
 from context_bus.context.commands import LoggedEvent
 from context_bus.errors import ContextBusError
-from context_bus.view.graph import Being, Graph, graph_of, trimmed, with_beings
+from context_bus.view.graph import Being, Graph, graph_of, trimmed, with_beings, with_messages
 from context_bus.view.live import Live
 from context_bus.view.page import words
 from context_bus.view.page.hearing import Hearing
@@ -190,7 +190,7 @@ class _Drawing:
         states = tuple(
             (each.transaction, each.service_id, each.phase, each.pid) for each in snapshot.services
         )
-        seen = (file, changed, states)
+        seen = (file, changed, states, snapshot.deliveries)
         now = time.monotonic()
         # What is left out here is drawn at the next look, a second later.
         if seen != self._seen and now - self._drawn_at >= DRAW_LEAST:
@@ -219,4 +219,5 @@ class _Drawing:
         ]
         if len(graphs) > 1:
             graphs = [trimmed(each) for each in graphs]
+        graphs = [with_messages(each, snapshot.deliveries) for each in graphs]
         return svg(scene_of(graphs or [plain], heading=len(graphs) > 1), themed=True)

@@ -11,6 +11,8 @@ import msgspec
 from context_bus.bus.insight import TopicRow
 from context_bus.context.commands import LoggedEvent
 from context_bus.kernel.message import UNREADABLE, Message
+from context_bus.view.flows import by_owner
+from context_bus.view.happened import happened
 from context_bus.view.snapshot import ServiceView, Snapshot
 
 #: Signs of a message or a line that are shown.
@@ -95,7 +97,7 @@ def told(snapshot: Snapshot) -> str:
         answered_at=snapshot.answered_at,
         provider=snapshot.provider,
         services=[_row(each, snapshot.at) for each in snapshot.services],
-        bus=bus_rows(snapshot.bus),
+        bus=_bus_rows(by_owner(snapshot)),
         trouble=snapshot.trouble,
         notes=snapshot.notes,
     )
@@ -138,7 +140,7 @@ def _row(view: ServiceView, now: float) -> Row:
     )
 
 
-def bus_rows(rows: Iterable[TopicRow]) -> list[dict[str, Any]]:
+def _bus_rows(rows: Iterable[TopicRow]) -> list[dict[str, Any]]:
     """Topics of senders that are there, the busiest first."""
     ordered = sorted(
         (row for row in rows if not row.is_gone), key=lambda row: (-row.rate, row.topic, row.sender)
@@ -146,7 +148,7 @@ def bus_rows(rows: Iterable[TopicRow]) -> list[dict[str, Any]]:
     return [
         {
             "topic": row.topic,
-            "sender": row.service_id or row.sender,
+            "sender": row.sender,
             "messages": row.messages,
             "rate": round(row.rate, 1),
             "bytes": round(row.bytes_per_second),
@@ -175,25 +177,11 @@ def message(topic: str, body: bytes, at: float) -> Bytes:
 
 def event(logged: LoggedEvent) -> dict[str, object]:
     """One event in few words."""
-    data = dict(logged.data)
-    if logged.kind == "service_changed":
-        pid = f"pid {data['pid']}" if data.get("pid") else ""
-        what, parts = str(data.get("new", "")), [pid, str(data.get("reason") or "")]
-    else:
-        what = logged.kind
-        parts = [
-            f"{name}={_brief(value)}" for name, value in data.items() if value not in ("", None, [], {}, 0)
-        ]
+    told = happened(logged)
     return {
         "sequence": logged.sequence,
         "at": logged.at,
-        "service": logged.service_id,
-        "transaction": logged.transaction,
-        "what": what,
-        "text": "  ".join(part for part in parts if part)[:MOST_SIGNS],
+        "service": told.who,
+        "what": told.verb,
+        "text": told.rest[:MOST_SIGNS],
     }
-
-
-def _brief(value: object) -> str:
-    text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=repr).decode()
-    return " ".join(text.split())[:200]

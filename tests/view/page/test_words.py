@@ -60,4 +60,5 @@ def test_an_event_is_told_in_few_words() -> None:
     assert words.event(changed)["what"] == "failed"
     assert words.event(changed)["text"] == "pid 7  why"
     other = LoggedEvent(2, 1.0, "file_reloaded", "", "", {"file": "x", "fault": ""})
-    assert (words.event(other)["what"], words.event(other)["text"]) == ("file_reloaded", "file=x")
+    told = words.event(other)
+    assert (told["service"], told["what"], told["text"]) == ("provider", "file_reloaded", "file=x")

@@ -54,7 +54,7 @@ export function messageLine(message) {
 }
 
 export function eventLine(event) {
-  return el("div", {}, el("time", {}, clock(event.at)), el("b", {}, event.service || "provider"), `${event.what}  `, el("span", { class: "muted" }, event.text));
+  return el("div", {}, el("time", {}, clock(event.at)), el("b", {}, event.service), `${event.what}  `, el("span", { class: "muted" }, event.text));
 }
 
 const BUS = [

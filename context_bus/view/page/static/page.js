@@ -59,7 +59,7 @@ const pause = el("button", { type: "button", id: "message-pause", "aria-pressed"
   say({ kind: "hear", topic: state.paused ? "" : state.topic });
 } }, "pause");
 const hold = el("input", { type: "search", placeholder: "filter", id: "message-filter", "aria-label": "Filter messages", autocomplete: "off", input: (event) => messages.only(event.target.value) });
-$("tools").append(topics, known, hold, pause, el("button", { type: "button", click: () => messages.clear() }, "clear"));
+$("tools").append(topics, known, hold, pause);
 tab("messages");
 for (const [label, count] of [["2 min", 120], ["10 min", 600], ["30 min", 1800]]) {
   $("span").append(el("button", { type: "button", "aria-selected": count === state.count, click: (event) => {
