@@ -82,6 +82,6 @@ def command(
         if is_opened:
             import webbrowser
 
-            webbrowser.open(server.url)
+            webbrowser.open(server.url_for_browser())
 
     server.run(ready)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from context_bus.view.page.hearing import Hearing
 from context_bus.view.scene import scene_of
 from context_bus.view.snapshot import Snapshot
 from context_bus.view.svg import svg
+
+_log = logging.getLogger(__name__)
 
 #: Seconds between two looks, and the least while much happens.
 EVERY, LEAST = 1.0, 0.2
@@ -126,7 +129,7 @@ class Desk:
             if self._pages:
                 left_at = time.monotonic()
                 self._is_stirred = False
-                self._took(live.refresh())
+                self._tick(live)
                 with self._changed:
                     self._changed.wait_for(lambda: self._closing, LEAST)
             elif time.monotonic() - left_at > self._linger:
@@ -135,6 +138,12 @@ class Desk:
                 self._changed.wait_for(
                     lambda: self._closing or (self._is_stirred and self._pages), EVERY - LEAST
                 )
+
+    def _tick(self, live: Live) -> None:
+        try:
+            self._took(live.refresh())
+        except Exception:  # noqa: BLE001 - one tick: the next look may succeed, and pages say they have no news
+            _log.exception("the provider could not be shown")
 
     def _took(self, snapshot: Snapshot) -> None:
         is_first = self._latest is None

@@ -56,6 +56,7 @@ class Guard:
     def __init__(self, host: str, port: int) -> None:
         #: Lets a browser act; stands in the URL that is printed at the start.
         self.token = secrets.token_urlsafe(STRENGTH)
+        self._tickets: set[str] = set()
         self._session = secrets.token_urlsafe(STRENGTH)
         self._port = port
         self._names = {"localhost", "127.0.0.1", "::1", host}
@@ -78,8 +79,17 @@ class Guard:
         return origin is not None and self.is_host(host) and origin.casefold() == f"http://{host}".casefold()
 
     def is_token(self, token: str) -> bool:
-        """Whether a token is ours."""
+        """Whether a token is ours, or a ticket that nobody has used yet."""
+        if token in self._tickets:
+            self._tickets.discard(token)
+            return True
         return hmac.compare_digest(token.encode(), self.token.encode())
+
+    def make_ticket(self) -> str:
+        """A token for one use: for a command line, which every user of the machine can read."""
+        ticket = secrets.token_urlsafe(STRENGTH)
+        self._tickets.add(ticket)
+        return ticket
 
     def set_cookie(self) -> str:
         """The header that lets a browser act from now on; it is not the token, and scripts cannot read it."""

@@ -55,6 +55,10 @@ class PageServer:
         """Address of the page with the token that lets one act."""
         return f"{self.address}?token={self._guard.token}"
 
+    def url_for_browser(self) -> str:
+        """The same, good for one use: the browser has it on its command line, where others can read it."""
+        return f"{self.address}?token={self._guard.make_ticket()}"
+
     def run(self, ready: Callable[[], object] = lambda: None) -> None:
         """Serve until SIGINT or SIGTERM.
 

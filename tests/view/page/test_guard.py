@@ -105,3 +105,12 @@ def test_an_open_address_takes_any_address_but_no_strangers_name() -> None:
 def test_loopback_is_told_from_the_rest(host: str, expected: bool) -> None:
     """Anything that other machines might reach needs a word more."""
     assert is_loopback(host) is expected
+
+
+def test_a_ticket_is_good_once(guard: Guard) -> None:
+    """Whoever reads it on a command line comes too late."""
+    ticket = guard.make_ticket()
+    assert ticket != guard.token
+    assert guard.is_token(ticket)
+    assert not guard.is_token(ticket)
+    assert guard.is_token(guard.token)
