@@ -11,6 +11,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -33,8 +34,8 @@ _log = logging.getLogger(__name__)
 EVERY, LEAST = 1.0, 0.2
 #: Seconds for which what was measured is kept after the last page has gone: one that is loaded anew has it.
 LINGER = 30.0
-#: Events that a page shows when it comes.
-EVENTS = 200
+#: Most events that a page is told at once, also when it comes, and seconds over which they are gathered.
+EVENTS, GATHER = 200, 0.1
 #: Transactions that are drawn, and seconds between two drawings at least: a large graph takes 30 ms.
 MOST_GRAPHS, DRAW_LEAST = 8, 0.5
 
@@ -65,6 +66,7 @@ class Desk:
         self._changed = threading.Condition()
         self._closing = False
         self._is_stirred = False
+        self._events: deque[LoggedEvent] = deque(maxlen=EVENTS)
         self._drawing = _Drawing()
         #: What a page is told when it comes.
         self._latest: Snapshot | None = None
@@ -160,9 +162,21 @@ class Desk:
 
     def _happened(self, event: LoggedEvent) -> None:
         with self._changed:
+            is_first = not self._events
+            self._events.append(event)
             self._is_stirred = True
             self._changed.notify_all()
-        self._post(words.say("events", events=[words.event(event)]))
+        if is_first and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._loop.call_later, GATHER, self._tell_events)
+
+    def _tell_events(self) -> None:
+        """On the loop: tell what has happened meanwhile, for much may happen at once."""
+        with self._changed:
+            events = [words.event(each) for each in self._events]
+            self._events.clear()
+        text = words.say("events", events=events)
+        for page in tuple(self._pages):
+            page.tell(text)
 
     def _heard(self, topic: str, messages: list[words.Bytes], left_out: int) -> None:
         text = words.say("messages", messages=messages, left_out=left_out)

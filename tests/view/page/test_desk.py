@@ -7,8 +7,9 @@ import json
 import time
 
 from context_bus.client.endpoints import Endpoints
+from context_bus.context.commands import LoggedEvent
 from context_bus.errors import NobodyListens
-from context_bus.view.page.desk import Desk
+from context_bus.view.page.desk import EVENTS, Desk
 
 
 class Recorder:
@@ -77,6 +78,30 @@ def test_nobody_is_asked_while_no_page_is_open() -> None:
             await first.snapshot()
             assert nowhere.asked > asked
             assert second.told == []
+        finally:
+            await asyncio.to_thread(desk.close)
+
+    asyncio.run(go())
+
+
+def test_many_events_at_once_are_told_together() -> None:
+    """A page would be taken for slow if it were told each by itself; the last ones count."""
+
+    async def go() -> None:
+        desk = Desk(Nowhere(), linger=0.0)
+        try:
+            page = Recorder()
+            desk.enter(page)
+            for number in range(1, 2001):
+                desk._happened(LoggedEvent(number, 1.0, "service_changed", "T", "s", {"new": "started"}))
+            while not (told := [each for each in page.told if each["kind"] == "events"]):
+                page.grown.clear()
+                await asyncio.wait_for(page.grown.wait(), 10)
+            assert len(told) == 1
+            events = told[0]["events"]
+            assert isinstance(events, list)
+            assert [each["sequence"] for each in events] == list(range(2001 - EVENTS, 2001))
+            desk.leave(page)
         finally:
             await asyncio.to_thread(desk.close)
 
