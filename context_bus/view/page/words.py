@@ -17,6 +17,8 @@ from context_bus.view.snapshot import ServiceView, Snapshot
 
 #: Signs of a message or a line that are shown.
 MOST_SIGNS = 4_000
+#: Signs of what happened, as far as they are shown in the list.
+MOST_EVENT = 300
 #: The way to a Python file in an error; its name and line are enough.
 _DIRECTORIES = re.compile(r"(?<!\S)/\S*/(?=[^/\s:]+\.py:\d)")
 
@@ -183,5 +185,5 @@ def event(logged: LoggedEvent) -> dict[str, object]:
         "at": logged.at,
         "service": told.who,
         "what": told.verb,
-        "text": told.rest[:MOST_SIGNS],
+        "text": told.rest[:MOST_EVENT],
     }
