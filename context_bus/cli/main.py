@@ -40,13 +40,12 @@ COMMANDS = {
     "monitor": "Read what monitors have recorded: history, list.",
     "plot": "Draw CPU and memory of services over time.",
     "metrics": "Serve states, CPU, memory and messages to Prometheus.",
+    "graph": "Draw what services start, stop, restart and require.",
+    "dashboard": "Show all of it as a page in your browser.",
     "context": "The same commands by another name: context reload, context ps and so on.",
     "conf-command": "Start, stop, restart, end or ask a context, and see the outcome.",
     "display": "Print every message of an endpoint.",
-    "bus": "Look at topics: echo, pub, req, hz, bw, latency; record and play them.",
-    "graph": "Draw what services start, stop, restart and require.",
-    "dashboard": "Show a running provider as a local web page.",
-    "bus": "Look at topics: echo, pub, req, hz, bw, latency.",
+    "bus": "Look at topics: echo, last, list, top, hz, bw, latency, pub, req; record and play them.",
 }
 
 

@@ -80,7 +80,7 @@ def _say(topic: str, value: LastValue, path: str | None, now: float, as_json: bo
 
 def _age(value: LastValue, now: float) -> str:
     """How long ago it was sent, in two units at most."""
-    from context_bus.cli.commands.ps import span
+    from context_bus.view.figures import span
 
     if not value.sent_at:
         return ""

@@ -132,15 +132,15 @@ def _yaml(spoken: Spoken) -> str:
 
 
 def _markdown(spoken: Spoken) -> str:
-    from context_bus.view.page import markdown
-    from context_bus.view.page_of_context import page
+    from context_bus.view.paper import markdown
+    from context_bus.view.spoken_paper import page
 
     return markdown(page(spoken))
 
 
 def _html(spoken: Spoken) -> str:
-    from context_bus.view.page import page_of_html
-    from context_bus.view.page_of_context import page
+    from context_bus.view.paper import page_of_html
+    from context_bus.view.spoken_paper import page
 
     return page_of_html(spoken.conf.task_log_name, page(spoken))
 

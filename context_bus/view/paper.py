@@ -1,4 +1,4 @@
-"""A page of headings, paragraphs and tables, written as Markdown or as one HTML file. Pure."""
+"""A paper of headings, paragraphs and tables, written as Markdown or as one HTML file. Pure."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from context_bus.config.model import TaskServiceConf, Value
 from context_bus.service.description import Description, Schema
-from context_bus.view.page import Block, Heading, Points, Table, Words, code, link
+from context_bus.view.paper import Block, Heading, Points, Table, Words, code, link
 from context_bus.view.spoken import PROVIDER_TOPICS, Spoken, SpokenService, Topic
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-from context_bus.view.page import Heading, Points, Table, Words, anchor, code, link, markdown, page_of_html
-from context_bus.view.page_of_context import page
+from context_bus.view.paper import Heading, Points, Table, Words, anchor, code, link, markdown, page_of_html
+from context_bus.view.spoken_paper import page
 from tests.view.contexts import rich
 
 
