@@ -64,6 +64,7 @@ class _Speaker:
         self._poll = select.poll()
         for descriptor in (self._bell, self._news, self._link_news):
             self._poll.register(descriptor, select.POLLIN)
+        self._read_link()  # its descriptor signals what comes after it was found empty
 
     def _note_newcomer(self) -> None:
         self.has_newcomer = True
