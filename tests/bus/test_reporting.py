@@ -220,7 +220,7 @@ def test_any_message_of_a_bunch_is_looked_at_with_the_same_chance() -> None:
 
 def test_nobody_reports_when_nobody_listens(local: LocalBus) -> None:
     """Not before, and not after the last one has left; there is no thread for it either."""
-    node, sender = local.bus(), local.bus()
+    node, sender, late = local.bus(), local.bus(), local.publisher()
     node.subscribe("t", lambda content: None)
     with serving(node):
         sender.publish("t", 1)
@@ -239,6 +239,7 @@ def test_nobody_reports_when_nobody_listens(local: LocalBus) -> None:
         sent = local.statistics().received
         sender.publish("t", 1)
         wait_until(lambda: local.statistics().received == sent + 1)
+        late.publish("t", 1)  # it reads only now that somebody came, and that he left
         assert not reporters()
 
 
