@@ -12,6 +12,8 @@ import zmq
 
 from context_bus.bus.node import Bus
 from context_bus.bus.publisher import Publisher
+from context_bus.cli.meter import Rate
+from context_bus.cli.rates import measure
 from context_bus.client.endpoints import Endpoints
 from context_bus.client.insight import BusWatch
 from context_bus.kernel.message import Frame
@@ -158,3 +160,18 @@ def hearing(
     stats = bus.stats().topics[topic]
     pipe.send((heard, ended - began, stats, ages, (time.process_time() - cpu) / heard))
     bus.close()
+
+
+def measuring(pipe: Connection, listen_on: str, count: int) -> None:
+    """Do what ``bus hz`` and ``bus bw`` do; tell each report with its time, and the processor time of all."""
+    reports: list[tuple[float, Rate]] = []
+    cpu = time.process_time()
+    measure(
+        listen_on,
+        ["flood"],
+        window=None,
+        count=count,
+        timeout=10.0,
+        report=lambda rate: reports.append((time.monotonic(), rate)),
+    )
+    pipe.send((reports, time.process_time() - cpu))
