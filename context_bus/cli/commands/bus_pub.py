@@ -88,9 +88,7 @@ def command(
         finally:  # also after Ctrl-C
             _report(topic, sent, bus.is_heard(topic), as_json)
         if keep:
-            remark(
-                f"the last one is kept until this command ends (Ctrl-C); <KeepLast>{topic}</KeepLast> stays"
-            )
+            remark("kept until this command ends (Ctrl-C); <KeepLast> in the context file keeps it for good")
             threading.Event().wait()
 
 
