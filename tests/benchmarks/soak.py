@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks import supervise_looks as looks
 from tests.benchmarks.supervise_ours import HEAD, PROGRAM
@@ -131,25 +132,24 @@ class Role:
         self.descriptors.append(cost.descriptors)
         self.cpu.append(cost.cpu)
 
-    def row(self) -> dict[str, float | bool]:
-        """What came of it: the middle of the second and of the last quarter, MB and descriptors."""
-        before, after = _quarters(self.pss)
-        few, many = _quarters([float(each) for each in self.descriptors])
-        per_second = (self.cpu[-1] - self.cpu[0]) / ((len(self.cpu) - 1) * EVERY)
+    def row(self) -> dict[str, Any]:
+        """What came of it: the middle of each quarter of memory, MB, and the descriptors of two of them."""
+        memory, descriptors = _quarters(self.pss), _quarters([float(each) for each in self.descriptors])
+        spent = (self.cpu[-1] - self.cpu[0]) / ((len(self.cpu) - 1) * EVERY)
+        before, after = memory[1], memory[3]
         return {
             "rss": self.rss[-1],
-            "pss_second_quarter": before,
-            "pss_last_quarter": after,
-            "descriptors_second_quarter": few,
-            "descriptors_last_quarter": many,
-            "cpu_percent": 100 * per_second,
-            "flat": after <= max(before * (1 + SHARE), before + ROOM) and many <= few,
+            "pss": memory,
+            "descriptors": [descriptors[1], descriptors[3]],
+            "cpu_percent": 100 * spent,
+            "flat": after <= max(before * (1 + SHARE), before + ROOM) and descriptors[3] <= descriptors[1],
+            "every_look": self.pss,
         }
 
 
-def _quarters(values: list[float]) -> tuple[float, float]:
+def _quarters(values: list[float]) -> list[float]:
     size = max(1, len(values) // 4)
-    return statistics.median(values[size : 2 * size]), statistics.median(values[-size:])
+    return [statistics.median(values[number * size : (number + 1) * size]) for number in range(4)]
 
 
 def write_context(work: Path, services: int) -> Path:
@@ -188,7 +188,7 @@ def _environment() -> Mapping[str, str]:
     return {**os.environ, "PYTHONPATH": str(HOME)}
 
 
-def soak(minutes: float, services: int, work: Path) -> dict[str, dict[str, float | bool]]:
+def soak(minutes: float, services: int, work: Path) -> dict[str, dict[str, Any]]:
     """Run it; what became of each process of ours."""
     from context_bus.client import asking
     from context_bus.client.insight import BusWatch
@@ -254,14 +254,13 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as work:
         rows = soak(options.minutes, options.services, Path(work))
-    print(f"{options.minutes:g} minutes, {options.services} services")
-    print(f"{'process':<10} {'RSS':>7} {'PSS 2nd':>8} {'PSS last':>8} {'fds':>11} {'CPU %':>6}")
+    print(f"{options.minutes:g} minutes, {options.services} services; memory of each quarter, PSS in MB")
+    print(f"{'process':<10} {'RSS':>6} {'PSS':>27} {'fds':>9} {'CPU %':>6}")
     for name, row in rows.items():
-        fds = f"{row['descriptors_second_quarter']:g} {row['descriptors_last_quarter']:g}"
-        print(
-            f"{name:<10} {row['rss']:7.1f} {row['pss_second_quarter']:8.2f} {row['pss_last_quarter']:8.2f}"
-            f" {fds:>11} {row['cpu_percent']:6.2f}  {'' if row['flat'] else 'GROWS'}"
-        )
+        memory = " ".join(f"{each:6.2f}" for each in row["pss"])
+        descriptors = " ".join(f"{each:g}" for each in row["descriptors"])
+        grows = "" if row["flat"] else "GROWS"
+        print(f"{name:<10} {row['rss']:6.1f} {memory} {descriptors:>9} {row['cpu_percent']:6.2f}  {grows}")
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2))
     sys.exit(0 if all(row["flat"] for row in rows.values()) else 1)
