@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import msgspec
 
 from context_bus.context.commands import LoggedEvent
 
+_DIRECTORIES = re.compile(r"(?<!\S)/\S*/(?=[^/\s:]+\.py:\d)")
 #: What a field that says nothing holds.
 _NOTHING: tuple[object, ...] = ("", None, [], {}, 0)
 
@@ -39,6 +41,11 @@ def happened(event: LoggedEvent) -> Happened:
         verb = event.kind
         parts = [f"{name}={_brief(value)}" for name, value in data.items() if value not in _NOTHING]
     return Happened(clock, event.service_id or "provider", verb, "  ".join(part for part in parts if part))
+
+
+def without_directories(text: str) -> str:
+    """A text where files of Python code are named without their directories: its end says more."""
+    return _DIRECTORIES.sub("", text)
 
 
 def _brief(value: object) -> str:

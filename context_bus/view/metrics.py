@@ -139,7 +139,7 @@ def _services(found: Snapshot, context: str) -> Iterator[Metric]:
         yield _gauge(name, text, SERVICE, values)
     text = "Starts of the service after its first one."
     yield _counter("service_restarts", text, SERVICE, [(labels, each.restarts) for labels, each in rows])
-    used = [(labels, each.usage) for labels, each in rows if each.usage is not None and not each.usage.gone]
+    used = [(labels, each.usage) for labels, each in rows if each.usage is not None]
     text = "CPU time of its process, user and system; begins anew with each start."
     yield _counter(
         "service_cpu_seconds", text, SERVICE, [(labels, usage.cpu_seconds) for labels, usage in used]

@@ -222,7 +222,7 @@ def _view(
     transaction: str, task: Task, usage: Usage | None, rates: Rates, histories: Histories
 ) -> ServiceView:
     key = transaction, task.service_id
-    if usage is not None and usage.pid != task.pid:  # it has another process by now
+    if usage is not None and (usage.gone or usage.pid != task.pid):  # it has another process by now, or none
         usage = None
     cpu, rss = histories.of(key)
     return ServiceView(

@@ -48,7 +48,12 @@ class Foot(Bars):
             )
         elif service is not None:
             name = "" if service.name == service.service_id else f"  {service.name}"
-            text, style = f"{service.service_id}{name}  {'/'.join(service.log.split('/')[-3:])}", DIM
+            text, style = f"{service.service_id}{name}  {short_path(service.log)}", DIM
         else:
             text, style = "", DIM
         self.show([Segment(fitted(f" {text}", self.size.width), style)])
+
+
+def short_path(path: str) -> str:
+    """The last parts of a path: those that differ from service to service."""
+    return "/".join(path.split("/")[-3:])

@@ -13,6 +13,7 @@ from context_bus.view.live import Live
 from context_bus.view.snapshot import ServiceKey, ServiceView
 from context_bus.view.terminal.bars import Bars
 from context_bus.view.terminal.columns import fitted
+from context_bus.view.terminal.foot import short_path
 from context_bus.view.terminal.panes import DetailPane, EventPane, LogPane
 
 TITLE = Style(bold=True, reverse=True)
@@ -95,7 +96,7 @@ class Pane(Vertical):
     def _entitle(self, service: ServiceView | None) -> None:
         name = service.service_id if service is not None else "no service"
         words = {
-            LOG: f"log of {name}  {service.log if service is not None else ''}",
+            LOG: f"log of {name}  {short_path(service.log) if service is not None else ''}",
             EVENTS_OF_ONE: f"events of {name}",
             EVENTS_OF_ALL: "events of all",
             DETAILS: name,

@@ -18,19 +18,19 @@ ASKING = Style(reverse=True, bold=True)
 
 HELP = """\
  Move        up down, page up, page down, home, end; j k, g G
- Services    s start     x stop      r restart     (stop and restart ask first)
+ Services    s start     x stop      r restart    (stop and restart ask)
  Look        l Enter log     e events     E events of all     d details
-             b bus: topics, rates, losses, delays; b again for services
-             z pane in full height     Tab to the pane and back     Esc closes it
+             b bus: topics, rates, losses, delays; again for services
+             z pane in full height   Tab to the pane and back   Esc closes it
  Sort        P CPU   M memory   N name   S state   T starts   Y messages
-             < > another column   I turns the order round   0 order of the file
+             < > another column   I turns it round   0 order of the file
              or click the title of a column
- Choose      / filter by id, name, state or transaction     Esc shows all again
+ Choose      / filter by id, name, state or transaction   Esc shows all
              t transactions apart, or all in one
  Other       p pause     Ctrl-L paint again     q Ctrl-C quit
 
  CPU% is of one core, RSS of the service and all processes that it started.
- RST counts starts after the first. MSG/S are the messages that it publishes.\
+ RST counts starts after the first, MSG/S what the service publishes.\
 """
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.style import Style
 
 from context_bus.view import figures
+from context_bus.view.happened import without_directories
 from context_bus.view.snapshot import BROKEN, RUNNING, ServiceView
 from context_bus.view.terminal.columns import PLAIN, Cell, Column
 
@@ -30,7 +30,6 @@ STATE_STYLES = {
     "fatal": Style(color="red", bold=True),
     "frozen": Style(color="magenta", bold=True),
 }
-_DIRECTORIES = re.compile(r"(?<!\S)/\S*/(?=[^/\s:]+\.py:\d)")
 DIM = Style(dim=True)
 BOLD = Style(bold=True)
 RED = Style(color="red")
@@ -58,11 +57,6 @@ class Shown:
 def state_of(service: ServiceView) -> str:
     """The word for its state."""
     return "frozen" if service.frozen else service.phase or "?"
-
-
-def brief_error(service: ServiceView) -> str:
-    """Its last error, where a file of Python code is named without its directory."""
-    return _DIRECTORIES.sub("", service.last_error)
 
 
 def _urgency(shown: Shown) -> tuple[int, str]:
@@ -234,7 +228,7 @@ COLUMNS: tuple[Column[Shown], ...] = (
     Column(
         "error",
         "LAST ERROR",
-        lambda shown, width: Cell(brief_error(shown.service), RED),
+        lambda shown, width: Cell(without_directories(shown.service.last_error), RED),
         14,
         13,
         most=200,
@@ -254,7 +248,10 @@ def cells_of(shown: Shown, placed: Sequence[tuple[Column[Shown], int]]) -> tuple
     if service.pid is None and service.last_error:
         kept = [(column, width) for column, width in placed if column.name in _WITHOUT_PROCESS]
         style = RED if service.phase in BROKEN else DIM
-        cells = (*(column.cell(shown, width) for column, width in kept), Cell(brief_error(service), style))
+        cells = (
+            *(column.cell(shown, width) for column, width in kept),
+            Cell(without_directories(service.last_error), style),
+        )
     else:
         cells = tuple(column.cell(shown, width) for column, width in placed)
     if shown.is_stale:
