@@ -66,6 +66,14 @@ def test_publishers_of_long_ago_are_not_counted_twice() -> None:
     assert sum(counts.messages for counts in totals(counting).values()) == 104
 
 
+def test_counters_never_go_down() -> None:
+    """What is known of strangers by their receivers shrinks when a receiver ends."""
+    counting = Counting()
+    for messages in (50, 20, 25):
+        counting.take(snapshot(bus=(topic("hits", "", messages=messages, rate=1.0),)))
+    assert totals(counting) == {Names("hits", "others", ""): Counts(75)}
+
+
 def test_names_are_bounded() -> None:
     """A program that makes up topics cannot make up series without end; what comes is counted together."""
     counting = Counting()

@@ -65,7 +65,8 @@ class Poller:
                 continue
             every = min(self._every, SEEK_EVERY) if self._live.latest.trouble else self._every
             now = time.monotonic()
-            due = due + every if now < due + every else now + every
+            if now >= due:  # else something happened before it was time, which puts nothing off
+                due = due + every if now < due + every else now + every
             self._rest(due)
         forget()
 
