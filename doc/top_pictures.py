@@ -40,14 +40,16 @@ def top_pictures(directory: Path) -> list[Path]:
             shutil.copytree(CHECKOUT / name, Path(place, name))
         with contextlib.chdir(place):  # so that files are named as in a checkout
             conf, _ = with_free_ports(read_context(EXAMPLE), EXAMPLE.parent)
-            with Stage(conf, EXAMPLE, ("--start=ACCESS", "--quiet")):
-                return [path for name in PICTURES for path in _write(name, directory)]
+            with (
+                Stage(conf, EXAMPLE, ("--start=ACCESS", "--quiet")),
+                Live(lambda: endpoints_of(EXAMPLE, None, None)) as live,
+            ):
+                return [path for name in PICTURES for path in _write(live, name, directory)]
 
 
-def _write(name: str, directory: Path) -> tuple[Path, Path]:
+def _write(live: Live, name: str, directory: Path) -> tuple[Path, Path]:
     width, height, keys = PICTURES[name]
-    with Live(lambda: endpoints_of(EXAMPLE, None, None)) as live:
-        picture = asyncio.run(take_picture(live, width, height, keys))
+    picture = asyncio.run(take_picture(live, width, height, keys, samples=40))
     text, svg = directory / f"{name}.txt", directory / f"{name}.svg"
     text.write_text(picture.text + "\n")
     svg.write_text(picture.svg)

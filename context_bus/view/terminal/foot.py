@@ -7,6 +7,7 @@ import time
 from rich.segment import Segment
 from rich.style import Style
 
+from context_bus.view.happened import without_directories
 from context_bus.view.snapshot import ServiceView
 from context_bus.view.terminal.bars import Bars
 from context_bus.view.terminal.columns import fitted
@@ -42,10 +43,8 @@ class Foot(Bars):
         elif remark:
             text, style = remark, YELLOW
         elif service is not None and service.last_error:
-            text, style = (
-                f"{service.service_id}: {service.last_error}",
-                RED if service.pid is None else YELLOW,
-            )
+            text = f"{service.service_id}: {without_directories(service.last_error)}"
+            style = RED if service.pid is None else YELLOW
         elif service is not None:
             name = "" if service.name == service.service_id else f"  {service.name}"
             text, style = f"{service.service_id}{name}  {short_path(service.log)}", DIM

@@ -20,7 +20,7 @@ from textual.widgets import Log, RichLog
 from context_bus.context.commands import LoggedEvent
 from context_bus.process.tail import Followed
 from context_bus.view import figures
-from context_bus.view.happened import happened
+from context_bus.view.happened import happened, without_directories
 from context_bus.view.snapshot import ServiceView
 from context_bus.view.terminal.bars import Bars
 from context_bus.view.terminal.columns import fitted
@@ -115,7 +115,7 @@ def _event_text(event: LoggedEvent) -> Text:
         (f" {told.clock}  ", DIM),
         (f"{told.who:<12}  ", BOLD),
         (f"{told.verb:<10}", STATE_STYLES.get(told.verb, Style())),
-        f"  {told.rest}",
+        f"  {without_directories(told.rest)}",
         no_wrap=True,
     )
 
