@@ -21,7 +21,7 @@ HELP = """\
  Services    s start     x stop      r restart    (stop and restart ask)
  Look        l Enter log     e events     E events of all     d details
              b bus: topics, rates, losses, delays; again for services
-             z pane in full height   Tab to the pane and back   Esc closes it
+             z pane in full height   Tab to the pane, back   Esc closes it
  Sort        P CPU   M memory   N name   S state   T starts   Y messages
              < > another column   I turns it round   0 order of the file
              or click the title of a column
