@@ -19,6 +19,8 @@ from context_bus.bus.report import ALIVE_EVERY, EVERY, STATS_TOPIC, Delays, Rece
 
 #: Seconds after which a rate that was not told again is 0: two looks of a node, and some.
 STALE = 2.5 * EVERY
+#: Seconds between two looks of a node below which they are no measure of a rate.
+SHORT = 0.5 * EVERY
 #: Seconds after which a node that has said nothing is taken to be gone.
 GONE = 3.2 * ALIVE_EVERY
 #: Seconds for which the rows of a node that has closed, or is gone, are still shown.
@@ -52,7 +54,7 @@ class TopicRow(msgspec.Struct, frozen=True):
         p99: See above.
         conflated: Messages left out on purpose, at all receivers together.
         received: Messages that arrived, at all receivers together.
-        receivers: Nodes that have got any.
+        receivers: Living nodes that have got any.
         is_heard: Whether anybody listens.
         is_gone: The sender has closed, or says nothing any more.
         service_name: Name of the service, or of what else the publisher belongs to.
@@ -109,17 +111,25 @@ class _Told(Generic[_Row]):
     row: _Row
     at: float
     span: float
+    node: _Node
     moved: float = -math.inf
 
     def rate(self, count: int, now: float) -> float:
-        """So many a second; 0 if that was too long ago to be true still."""
-        return count / self.span if self.span > 0 and now - self.at < STALE else 0.0
+        """So many a second; 0 if that was too long ago to be true still.
+
+        A node that closes tells what came since its last look, which may have been just before: two messages
+        in a hundredth of a second are not two hundred a second.
+        """
+        if self.span <= 0 or now - self.at >= STALE:
+            return 0.0
+        return count / (self.span if self.span >= SHORT else EVERY)
 
 
 @dataclass(slots=True)
 class _Node:
     """One node."""
 
+    pid: int = 0
     service_id: str = ""
     service_name: str = ""
     transaction: str = ""
@@ -168,19 +178,35 @@ class Insight:
             size: Bytes of its frame, so that reports can be told from foreign traffic.
         """
         self._reports = Traffic(self._reports.messages + 1, self._reports.bytes + size)
+        if report.sender not in self._nodes:
+            self._replace(report, now)
         node = self._nodes.setdefault(report.sender, _Node())
+        node.pid = report.pid
         node.service_id, node.service_name = report.service_id, report.service_name
         node.transaction, node.heard = report.transaction, now
         node.closed = now if report.is_last else None
         for sent in report.sent:
-            node.sent[sent.topic] = _Told(sent, now, report.span)
+            node.sent[sent.topic] = _Told(sent, now, report.span, node)
         for got in report.received:
             key = (got.topic, got.sender)
             moved = now if got.new else node.received[key].moved if key in node.received else -math.inf
-            node.received[key] = _Told(got, now, report.span, moved)
+            node.received[key] = _Told(got, now, report.span, node, moved)
         for delays in report.delays:
             self._take_delays(delays, now)
         self._forget(now)
+
+    def _replace(self, report: Report, now: float) -> None:
+        """Take the earlier processes of a service to be gone: one that was killed cannot say so itself."""
+        if not report.service_id:
+            return
+        whose = (report.transaction, report.service_id)
+        for node in self._nodes.values():
+            if (
+                (node.transaction, node.service_id) == whose
+                and node.pid != report.pid
+                and node.closed is None
+            ):
+                node.closed = now
 
     def _take_delays(self, delays: Delays, now: float) -> None:
         kept = self._delays.setdefault((delays.topic, delays.sender), deque())
@@ -296,7 +322,7 @@ class Insight:
             percentile_of(delays, 0.99),
             conflated=_total(known, "conflated"),
             received=_total(known, "received"),
-            receivers=len(known),
+            receivers=len({id(told.node) for told in known if told.node.gone_since(now) is None}),
             is_heard=is_heard,
             is_gone=is_gone,
             service_name=self._nodes[names[1]].service_name if names[1] in self._nodes else "",

@@ -62,6 +62,36 @@ def test_losses_of_all_receivers_add_up_and_belong_to_the_sender() -> None:
     assert (row.lost, row.conflated, row.rejected, row.received, row.receivers) == (13, 57, 2, 130, 2)
 
 
+def test_receivers_that_live_are_counted_and_what_others_got_stays() -> None:
+    """A service that is killed again and again is one receiver, and so is one that has gone silent none."""
+    insight, clock = Insight(), ManualClock()
+    insight.take(told("a", sent=(Sent("prices", 100, 5000),)), clock.now())
+    for pid in (1, 2, 3):
+        killed = told(f"b{pid}", received=(Received("prices", "a", 30, seen=30 * pid),))
+        insight.take(msgspec.structs.replace(killed, service_id="ts_b", pid=pid), clock.now())
+        clock.advance(2.0)
+    thread = told("c", received=(Received("prices", "a", 10, seen=100),))
+    insight.take(msgspec.structs.replace(thread, service_id="ts_b#2", pid=3), clock.now())
+    row = only(insight.rows(clock.now()))
+    assert (row.received, row.receivers) == (100, 2)
+    insight.take(told("c", last=True), clock.now())
+    assert only(insight.rows(clock.now())).receivers == 1
+    clock.advance(GONE + 0.1)
+    insight.take(told("a", sent=(Sent("prices", 100, 5000),)), clock.now())
+    row = only(insight.rows(clock.now()))
+    assert (row.received, row.receivers) == (100, 0)
+
+
+def test_last_report_soon_after_another_is_no_high_rate() -> None:
+    """A node that closes tells of the moment since its last look."""
+    insight, clock = Insight(), ManualClock()
+    insight.take(
+        told("a", span=0.008, last=True, sent=(Sent("prices", 100, 5000, 0, 2, 100, 0, 2),)), clock.now()
+    )
+    row = only(insight.rows(clock.now()))
+    assert (row.rate, row.bytes_per_second) == (2.0, 100.0)
+
+
 def test_sender_that_does_not_report_is_known_by_its_numbers() -> None:
     """The receiver that is furthest knows best; bytes nobody knows."""
     insight, clock = Insight(), ManualClock()
