@@ -40,11 +40,11 @@ def make_page_pictures(directory: Path) -> list[Path]:
     """Write ``graph*.svg``, ``graph*.png`` and ``dashboard*.png`` into a directory; returns the files."""
     made = [directory / name for name in ("graph.svg", "graph.png", "graph-chain.svg")]
     with tempfile.TemporaryDirectory() as place, _provider(Path(place)) as file:
+        pages = _shoot(file, directory)  # first: by then all services have spoken, which the graph shows
         for picture in made[:2]:
             _run("graph", str(file), "-o", str(picture))
         _run("graph", str(HOME / "Conf" / CHAIN), "--no-live", "-o", str(made[2]))
-        made += _shoot(file, directory)
-    return made
+    return made + pages
 
 
 def _shoot(file: Path, directory: Path) -> list[Path]:

@@ -14,7 +14,9 @@ Ports 5556 to 5559 are replaced by free ones, so that pages do not meet each oth
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -63,12 +65,15 @@ def blocks(page: Path) -> list[Block]:
 
 
 def free_ports(count: int) -> list[str]:
-    """Ports that nobody uses now, all different."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [str(s.getsockname()[1]) for s in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Ports that nobody uses now, all different, and none that the kernel gives to who connects meanwhile."""
+    free: list[str] = []
+    for port in random.sample(range(10_000, 32_000), 1000):
+        with contextlib.suppress(OSError):
+            socket.create_server(("127.0.0.1", port)).close()
+            free.append(str(port))
+        if len(free) == count:
+            break
+    return free
 
 
 def aligned(text: str) -> str:

@@ -12,6 +12,7 @@ from tests.doc.page import HOME, LANGUAGES, Story, blocks
 PAGES = [HOME / "README.md", *sorted((HOME / "doc").glob("*.md"))]
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
     """A reader who types what the page shows sees what the page shows."""
