@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from itertools import repeat
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from context_bus.bus import sockets
 from context_bus.bus.publisher import check_topic
@@ -164,8 +163,11 @@ class Recorder:
             self.on_link(False)
 
     def _note_link(self) -> None:
-        event = recv_monitor_message(self._monitor, zmq.DONTWAIT)["event"]
-        self._is_linked = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+        for is_up in sockets.read_link(self._monitor):
+            self._note(is_up)
+
+    def _note(self, is_up: bool) -> None:
+        self._is_linked = is_up
         # A connection may break off before its handshake: what is missed already is not missed again.
         if self._is_linked == self._is_missed:
             self._is_missed = not self._is_linked

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Self
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
+from context_bus.bus import sockets
 from context_bus.bus.publisher import check_topic
 from context_bus.cli.latecomer import Latecomer
 from context_bus.cli.output import remark
@@ -159,12 +159,12 @@ class Listener:
 
     def _note_link(self, monitor: zmq.Socket[bytes]) -> None:
         endpoint = self._monitors[monitor]
-        up = recv_monitor_message(monitor, zmq.DONTWAIT)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
-        if up:
-            self._waiting.discard(endpoint)
-        # A connection may break off before its handshake: what is missed already is not missed again.
-        if up == (endpoint in self._told_missing):
-            self._tell(endpoint, up)
+        for up in sockets.read_link(monitor):
+            if up:
+                self._waiting.discard(endpoint)
+            # A connection may break off before its handshake: what is missed already is not missed again.
+            if up == (endpoint in self._told_missing):
+                self._tell(endpoint, up)
 
     def _tell(self, endpoint: str, up: bool) -> None:
         """Tell of an endpoint that is missing, and of its coming only where it was missed."""
