@@ -26,7 +26,6 @@ from context_bus.client.outcome import Outcome
 from context_bus.client.sampling import top
 from context_bus.context.commands import LoggedEvent
 from context_bus.errors import CommandRejected, ContextBusError
-from context_bus.process.tail import last_lines
 from context_bus.process.usage import Usage
 from context_bus.view.contact import Contact, Find, join
 from context_bus.view.listener import Listener, Observer
@@ -132,11 +131,6 @@ class Live:
         if not Path(service.log).parent.is_dir():
             raise CommandRejected(f"no {Path(service.log).parent} here: is the provider on another machine?")
         return Path(service.log)
-
-    def log_tail(self, transaction: str, service_id: str, lines: int = 200) -> list[str]:
-        """The last lines that a service wrote; raises as `log_file`."""
-        found = last_lines(self.log_file(transaction, service_id), lines)
-        return [line.decode(errors="replace") for line in found]
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Call somebody at each event, on the listener's thread; returns what takes that back.

@@ -133,7 +133,7 @@ def figure_of(plot: Plot) -> Figure:
         _draw_marks(axes[2], axes[:2], plot, marked)
     _lay_out_time(axes[-1], plot)
     _head(figure, axes[0], plot)
-    _legend(figure, axes, plot)
+    _legend(figure, plot)
     return figure
 
 
@@ -232,7 +232,7 @@ def _head(figure: Figure, axes: Axes, plot: Plot) -> None:
     axes.set_title(what, loc="left", fontsize=9, color="#555555")
 
 
-def _legend(figure: Figure, axes: Sequence[Axes], plot: Plot) -> None:
+def _legend(figure: Figure, plot: Plot) -> None:
     from matplotlib.lines import Line2D
 
     lines = []

@@ -117,12 +117,13 @@ def test_order_is_carried_out(live: Live) -> None:
     assert live.order("restart", "T1", "nobody").kind is AnswerKind.REJECTED
 
 
-def test_log_is_read_from_its_end(live: Live) -> None:
+def test_log_is_found(live: Live) -> None:
     """Of a service that writes; of one that there is not, that is told."""
     live.refresh()
-    wait_until(lambda: live.log_tail(*KEY) == ["a word"], 10, lambda: live.log_tail(*KEY))
+    log = live.log_file(*KEY)
+    wait_until(lambda: log.read_text() == "a word\n", 10, log.read_text)
     with pytest.raises(CommandRejected, match="no service 'nobody'"):
-        live.log_tail("T1", "nobody")
+        live.log_file("T1", "nobody")
 
 
 def test_provider_that_is_killed_is_trouble_and_its_successor_is_found(shop: Supervised) -> None:

@@ -6,7 +6,7 @@ that can use it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
@@ -148,7 +148,3 @@ def by_column(things: Sequence[R], column: Column[R], *, inverted: bool = False)
     if key is None:
         return list(things)
     return sorted(things, key=key, reverse=column.largest_first != inverted)  # type: ignore[arg-type]
-
-
-#: By which a line is known again when the order changes.
-LineKey = Hashable
