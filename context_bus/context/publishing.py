@@ -11,18 +11,13 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import msgspec
-
 from context_bus.bus.outlet import Outlet
 from context_bus.context.measuring import APART, Subjects
 from context_bus.context.topquery import Publication, Subject
 from context_bus.process.probe import Probe
-from context_bus.process.usage import Options, published
+from context_bus.process.usage import MONITOR_TOPIC, Options, published
 
 _log = logging.getLogger(__name__)
-
-#: Topic of what is published.
-MONITOR_TOPIC = "monitor"
 
 
 @dataclass(eq=False, slots=True)
@@ -111,8 +106,6 @@ def _body(probe: Probe, transaction: str, subjects: list[Subject], options: Opti
     """What one message says; in a thread."""
     found = probe.sample({each.service_id: each.pid for each in subjects if each.pid}, options)
     rows = [
-        published(found[each.service_id], each.action, each.state)
-        for each in subjects
-        if each.service_id in found
+        (found[each.service_id], each.action, each.state) for each in subjects if each.service_id in found
     ]
-    return msgspec.json.encode({transaction: rows})
+    return published(transaction, rows)

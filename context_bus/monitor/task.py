@@ -13,12 +13,11 @@ from context_bus.config.monitor import MonitorConf
 from context_bus.errors import BusError
 from context_bus.kernel.message import Frame
 from context_bus.monitor.beat import Beat
-from context_bus.monitor.frame import MONITOR_TOPIC, monitor_body
 from context_bus.monitor.keeper import Keeper
 from context_bus.monitor.roster import Entry, Record, roster_of
 from context_bus.monitor.sample import sample_of
 from context_bus.process.probe import Probe
-from context_bus.process.usage import Options
+from context_bus.process.usage import MONITOR_TOPIC, Options, published
 from context_bus.service.subscription import subscribe
 from context_bus.service.task import Task
 
@@ -88,11 +87,11 @@ class Monitor(Task):
         roster = [entry for entry in self._roster if entry.has_process]
         measured = {entry.service_id for entry in roster if self._probe.knows(entry.service_id)}
         found = self._probe.sample({entry.service_id: entry.pid or 0 for entry in roster}, self._options)
-        rows = [(entry, found[entry.service_id]) for entry in roster]
-        self._outlet.send(MONITOR_TOPIC, monitor_body(self.transaction, rows))
+        rows = [(found[entry.service_id], entry.action, entry.state) for entry in roster]
+        self._outlet.send(MONITOR_TOPIC, published(self.transaction, rows))
         if self._keeper is not None and rows:
             at = time.time()
-            self._keeper.keep(sample_of(at, usage, has_cpu=usage.serviceId in measured) for _, usage in rows)
+            self._keeper.keep(sample_of(at, usage, has_cpu=usage.serviceId in measured) for usage, *_ in rows)
         self._look_for_lost(frozenset(name for name, usage in found.items() if usage.gone))
 
     def _look_for_lost(self, gone: frozenset[str]) -> None:

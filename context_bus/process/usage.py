@@ -6,6 +6,7 @@ share of the machine's memory. Figures of the processor are new here and named s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -13,10 +14,14 @@ from msgspec import UNSET, UnsetType
 
 #: One open file, connection or memory map: objects with one field each, in a fixed order (wire format).
 Fields = tuple[dict[str, object], ...]
+#: Topic of figures that are published again and again.
+MONITOR_TOPIC = "monitor"
 #: Said of a process that is not there (any more).
 GONE = "gone"
 #: Said of a process that must not be looked at.
 FORBIDDEN = "forbidden"
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -142,9 +147,18 @@ class Published(Usage, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     state: str
 
 
-def published(usage: Usage, action: str, state: str) -> Published:
-    """Make an element of a message on topic ``monitor``."""
-    return Published(action=action, state=state, **msgspec.structs.asdict(usage))
+def published(transaction: str, rows: Iterable[tuple[Usage, str, str]]) -> bytes:
+    """Make a message for topic ``monitor``: ``{"<transaction>": [element, ...]}``.
+
+    Args:
+        transaction: Whose services they are.
+        rows: The figures of each, the action in its record, and what became of that.
+    """
+    elements = [
+        Published(action=action, state=state, **msgspec.structs.asdict(usage))
+        for usage, action, state in rows
+    ]
+    return _encode({transaction: elements})
 
 
 def nothing(service_id: str, pid: int, status: str, reason: str, timestamp: float) -> Usage:

@@ -8,9 +8,9 @@ import pytest
 
 from context_bus.monitor.beat import Beat
 from context_bus.monitor.buckets import Bucket, Figures, buckets_of, figures_of
-from context_bus.monitor.frame import monitor_body
 from context_bus.monitor.roster import Entry, roster_of
 from context_bus.monitor.sample import STATES, Sample, sample_of
+from context_bus.process.usage import published
 from tests.monitor.samples import usage
 
 
@@ -83,12 +83,12 @@ def test_beats_that_passed_are_left_out() -> None:
 
 def test_body_has_the_documented_form() -> None:
     """One object for each service: what the provider says of it, and its figures."""
-    body = json.loads(monitor_body('T"1', [(Entry("a", "started", "success", 77), usage("a"))]))
+    body = json.loads(published('T"1', [(usage("a"), "started", "success")]))
     (element,) = body['T"1']
     assert {"action": "started", "state": "success", "pid": 77, "serviceId": "a"}.items() <= element.items()
     documented = {"status", "rss", "vms", "percent", "children", "total", "elapsed", "timestamp"}
     assert documented <= element.keys()
-    assert json.loads(monitor_body("T", [])) == {"T": []}
+    assert json.loads(published("T", [])) == {"T": []}
 
 
 def test_sample_counts_descendants_and_keeps_whole_numbers() -> None:
