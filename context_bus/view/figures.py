@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 #: Heights of a curve on one line, the lowest first; nothing is not the same as little.
@@ -57,21 +58,27 @@ def delay(seconds: float | None) -> str:
     return f"{_three(seconds)}s"
 
 
-def curve(values: Sequence[float], width: int, top: float, bottom: float = 0.0) -> str:
+def curve(values: Sequence[float | None], width: int, top: float, bottom: float = 0.0) -> str:
     """The last values as a curve of so many characters, right-aligned.
 
     Args:
-        values: Oldest first.
+        values: Oldest first; what is not known is a gap.
         width: Characters, one a value.
         top: Value of the full height.
         bottom: Value of the least height.
     """
-    steps, height = len(BLOCKS) - 1, top - bottom
     shown = values[-width:] if width > 0 else ()
-    if height <= 0:
-        return (BLOCKS[0] * len(shown)).rjust(width)
-    line = (BLOCKS[min(steps, max(0, round((value - bottom) / height * steps)))] for value in shown)
+    line = (" " if value is None else _block(value - bottom, top - bottom) for value in shown)
     return "".join(line).rjust(width)
+
+
+def thinned(values: Sequence[float | None], width: int) -> list[float | None]:
+    """At most so many values: of those that fall together, the greatest."""
+    if len(values) <= width:
+        return list(values)
+    bounds = [round(place * len(values) / width) for place in range(width + 1)]
+    parts = [values[start:end] for start, end in itertools.pairwise(bounds)]
+    return [max((value for value in part if value is not None), default=None) for part in parts]
 
 
 def load_curve(values: Sequence[float], width: int) -> str:
@@ -85,6 +92,11 @@ def memory_curve(values: Sequence[float], width: int) -> str:
     if not used:
         return curve(values, width, 0.0)
     return curve(values, width, max(max(used), min(used) * LEAST_GROWTH), min(used))
+
+
+def _block(value: float, height: float) -> str:
+    steps = len(BLOCKS) - 1
+    return BLOCKS[min(steps, max(0, round(value / height * steps)))] if height > 0 else BLOCKS[0]
 
 
 def _scaled(number: float, base: int, units: str, unit: str) -> str:

@@ -8,7 +8,6 @@ import click
 import pytest
 
 from context_bus.cli.moments import check_range, fitting_step, parse_moment
-from context_bus.cli.sparkline import sparkline, thinned
 
 #: A day without a change of clocks anywhere: 10:30 on 14 January 2026, local time.
 NOW = datetime(2026, 1, 14, 10, 30).timestamp()
@@ -65,16 +64,3 @@ def test_time_that_ends_before_it_begins_is_refused() -> None:
 def test_step_fits(seconds: float, count: int, step: float) -> None:
     """No more parts than asked for, each of a length that people think in."""
     assert fitting_step(seconds, count) == step
-
-
-def test_sparkline_is_as_high_as_its_greatest() -> None:
-    """And flat where all is the same; a gap where nothing is known."""
-    assert sparkline([0, 50, None, 100]) == "▁▅ █"
-    assert sparkline([5, 5], low=5) == "▁▁"
-    assert sparkline([]) == ""
-
-
-def test_a_line_that_is_too_long_keeps_its_peaks() -> None:
-    """Of those that fall together the greatest is drawn."""
-    assert thinned([1, 9, 2, None, None, None, 3, 4], 4) == [9, 2, None, 4]
-    assert thinned([1, 2], 4) == [1, 2]

@@ -56,6 +56,18 @@ def test_curve_shows_the_newest_at_the_right() -> None:
     assert figures.curve([0, 7], 4, 7.0) == "  ▁█"
     assert figures.curve([7, 0, 7], 2, 7.0) == "▁█"
     assert figures.curve([], 3, 1.0) == "   "
+    assert figures.curve([5, 5], 2, 5.0, 5.0) == "▁▁"
+
+
+def test_curve_has_a_gap_where_nothing_is_known() -> None:
+    """Not a low value: nobody looked."""
+    assert figures.curve([0, 50, None, 100], 4, 100.0) == "▁▅ █"
+
+
+def test_a_curve_that_is_too_long_keeps_its_peaks() -> None:
+    """Of those that fall together the greatest is drawn."""
+    assert figures.thinned([1, 9, 2, None, None, None, 3, 4], 4) == [9, 2, None, 4]
+    assert figures.thinned([1, 2], 4) == [1, 2]
 
 
 def test_little_load_looks_little() -> None:

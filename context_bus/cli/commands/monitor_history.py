@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -125,7 +124,7 @@ def _say_rows(chosen: Series, since: float, until: float, width: float, rows: Se
 
 def _line(name: str, rows: Sequence[Bucket], width: float, of: Callable[[Bucket], Figures | None]) -> str:
     """The means as a drawing, with the least and the greatest of all."""
-    from context_bus.cli.sparkline import sparkline, thinned
+    from context_bus.view.figures import curve, thinned
 
     by_place = {round(row.at / width): figures.avg for row in rows if (figures := of(row))}
     known = [figures for row in rows if (figures := of(row))]
@@ -136,9 +135,11 @@ def _line(name: str, rows: Sequence[Bucket], width: float, of: Callable[[Bucket]
         # Looked at less often than once in an interval: what lies between is no gap.
         values = [value for value in values if value is not None]
     least, greatest = min(each.min for each in known), max(each.max for each in known)
+    drawn = thinned(values, WIDTH)
+    means = [value for value in drawn if value is not None]
     # Of memory the changes tell more than the height; both ends are said.
-    low = 0.0 if name == CPU else math.inf
-    return f"{name:8} {sparkline(thinned(values, WIDTH), low)}  {least:.1f} to {greatest:.1f}"
+    bottom = 0.0 if name == CPU else min(means)
+    return f"{name:8} {curve(drawn, len(drawn), max(means), bottom)}  {least:.1f} to {greatest:.1f}"
 
 
 def _cells(row: Bucket, form: str) -> Iterator[object]:
