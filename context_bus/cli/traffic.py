@@ -146,17 +146,3 @@ def who(row: TopicRow) -> str:
     """Whose row it is, for people."""
     name = row.service_id or row.service_name or row.sender or "(others)"
     return f"{name} (gone)" if row.is_gone else name
-
-
-def human_time(seconds: float | None) -> str:
-    """A delay in a unit that people read."""
-    if seconds is None:
-        return ""
-    if seconds < 0.001:
-        return f"{seconds * 1e6:.0f} us"
-    return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def human_rate(rate: float) -> str:
-    """A rate with as many digits as mean something."""
-    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.1f}" if rate else "0"

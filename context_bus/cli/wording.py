@@ -1,4 +1,7 @@
-"""Numbers in words for people: counts, sizes, spans of time. Pure."""
+"""Numbers in the sentences and plain tables of commands: counts, sizes, rates, spans of time. Pure.
+
+Where room is scarce or curves are drawn, ``view.figures`` says them in three digits.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,29 @@ def in_bytes(size: float) -> str:
         if size < 1023.95:
             return f"{size:.1f} {unit}"
     return f"{size / 1024:.1f} TB"
+
+
+def amount(size: float) -> str:
+    """A size of what is sent; units are powers of 1000, as of a line: ``812 B``, ``4.70 MB``."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.2f} {unit}"
+        size /= 1000
+    return f"{size:.2f} GB"
+
+
+def per_second(number: float) -> str:
+    """A rate with as many digits as mean something."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.1f}" if number else "0"
+
+
+def delay(seconds: float | None) -> str:
+    """A short time in the unit that suits it; empty if nobody knows it."""
+    if seconds is None:
+        return ""
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.0f} us"
+    return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def span(seconds: float) -> str:

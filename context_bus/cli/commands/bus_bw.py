@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from context_bus.cli.output import say
 from context_bus.cli.rate_command import rate_command
+from context_bus.cli.wording import amount
 
 if TYPE_CHECKING:
     from context_bus.cli.meter import Rate
@@ -14,18 +15,9 @@ if TYPE_CHECKING:
 def _say(rate: Rate) -> None:
     mean = rate.bytes_per_second / rate.rate
     say(
-        f"{human(rate.bytes_per_second)}/s  message mean: {human(mean)}  min frame: {human(rate.smallest)}  "
-        f"max frame: {human(rate.largest)}  window: {rate.messages}"
+        f"{amount(rate.bytes_per_second)}/s  message mean: {amount(mean)}  "
+        f"min frame: {amount(rate.smallest)}  max frame: {amount(rate.largest)}  window: {rate.messages}"
     )
-
-
-def human(size: float) -> str:
-    """A number of bytes in a unit that people read."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.2f} {unit}"
-        size /= 1000
-    return f"{size:.2f} GB"
 
 
 command = rate_command("bw", "bytes", _say)

@@ -11,6 +11,7 @@ import click
 from context_bus.cli.lazy import examples
 from context_bus.cli.output import remark, say_json, say_table
 from context_bus.cli.provider_options import provider_options
+from context_bus.cli.wording import amount, per_second
 from context_bus.client.whereabouts import endpoints_of
 
 if TYPE_CHECKING:
@@ -49,16 +50,13 @@ def command(
 
 
 def _cells(topic: Summary) -> tuple[object, ...]:
-    from context_bus.cli.commands.bus_bw import human
-    from context_bus.cli.traffic import human_rate
-
     more = len(topic.senders) - SHOWN
     return (
         topic.topic or "(no topic)",
         ", ".join(topic.senders[:SHOWN]) + (f" and {more} more" if more > 0 else ""),
         "yes" if topic.listened else "no",
-        human_rate(topic.rate),
-        human(topic.bytes_per_second),
+        per_second(topic.rate),
+        amount(topic.bytes_per_second),
         topic.messages,
         topic.lost,
     )

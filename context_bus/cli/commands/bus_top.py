@@ -11,6 +11,7 @@ import click
 from context_bus.cli.lazy import examples
 from context_bus.cli.output import remark, say, say_json, say_table
 from context_bus.cli.provider_options import provider_options
+from context_bus.cli.wording import amount, delay, per_second
 from context_bus.client.whereabouts import endpoints_of
 
 if TYPE_CHECKING:
@@ -95,31 +96,27 @@ def _show(sight: Sight, topics: tuple[str, ...], *, as_json: bool, in_place: boo
 
 
 def _forwarder_line(sight: Sight) -> str:
-    from context_bus.cli.commands.bus_bw import human
-    from context_bus.cli.traffic import human_rate
-
     assert sight.forwarder is not None
-    line = f"forwarder: {sight.forwarder.received:,} messages in, {human(sight.forwarder.received_bytes)}"
+    line = f"forwarder: {sight.forwarder.received:,} messages in, {amount(sight.forwarder.received_bytes)}"
     if sight.foreign is not None and sight.foreign.messages:
-        rate, size = human_rate(sight.foreign.messages), human(sight.foreign.bytes)
+        rate, size = per_second(sight.foreign.messages), amount(sight.foreign.bytes)
         line += f"; {rate}/s ({size}/s) of publishers that do not report"
     return line
 
 
 def _cells(row: TopicRow) -> tuple[object, ...]:
-    from context_bus.cli.commands.bus_bw import human
-    from context_bus.cli.traffic import human_rate, human_time, who
+    from context_bus.cli.traffic import who
 
     return (
         row.topic or "(no topic)",
         who(row),
-        human_rate(row.rate),
-        human(row.bytes_per_second),
+        per_second(row.rate),
+        amount(row.bytes_per_second),
         row.messages,
-        human(row.bytes),
+        amount(row.bytes),
         row.lost,
         row.conflated,
         row.rejected,
-        human_time(row.p50),
-        human_time(row.p99),
+        delay(row.p50),
+        delay(row.p99),
     )
