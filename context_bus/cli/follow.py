@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from context_bus.cli.figures import print_figures, read_rows
 from context_bus.cli.outcome import print_outcome, show_progress, without_empty
 from context_bus.cli.output import say, say_json, say_table
+from context_bus.cli.usage_table import print_figures, read_rows
 from context_bus.client import commander
 from context_bus.client.conversation import Conversation
 from context_bus.client.endpoints import Endpoints, port_below

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from context_bus.view.flows import Owners
+from context_bus.view.owners import Owners
 from context_bus.view.snapshot import Snapshot
 
 #: Topics of senders that are told apart; all that come later are one.

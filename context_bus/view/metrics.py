@@ -14,8 +14,8 @@ from prometheus_client.registry import Collector
 from context_bus.context.states import State
 from context_bus.process.usage import Usage
 from context_bus.view.counting import Counting, Names
-from context_bus.view.flows import by_owner
 from context_bus.view.live import Live
+from context_bus.view.owners import by_owner
 from context_bus.view.snapshot import RUNNING, ServiceView, Snapshot
 
 #: What all names begin with.

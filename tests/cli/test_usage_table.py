@@ -8,7 +8,7 @@ import sys
 import msgspec
 import pytest
 
-from context_bus.cli.figures import print_figures
+from context_bus.cli.usage_table import print_figures
 from context_bus.context.topquery import TopRow
 from context_bus.process.usage import FORBIDDEN, GONE, Row, Total, Usage, nothing
 
@@ -101,8 +101,8 @@ def test_narrow_terminal_cuts_names_and_no_figures() -> None:
     """At 80 columns every service is one line of at most 80, and every figure is whole."""
     code = (
         "import sys\n"
-        "from tests.cli.test_figures import USAGE, row\n"
-        "from context_bus.cli.figures import print_figures\n"
+        "from tests.cli.test_usage_table import USAGE, row\n"
+        "from context_bus.cli.usage_table import print_figures\n"
         "sys.stdout.isatty = lambda: True\n"
         "print_figures([row('a_service_with_quite_a_long_id', USAGE), row('b', USAGE)])\n"
     )

@@ -11,8 +11,8 @@ from textual.pilot import Pilot
 
 from context_bus.view.snapshot import Snapshot
 from context_bus.view.terminal.app import TopApp
-from context_bus.view.terminal.news import Refreshed
 from context_bus.view.terminal.picture import screen_text
+from context_bus.view.terminal.told import Refreshed
 
 #: Seconds that what is to be seen may take.
 PATIENCE = 20.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from context_bus.view.counting import MOST, REST, Counting, Counts, Names
-from context_bus.view.flows import by_owner
+from context_bus.view.owners import by_owner
 from tests.view.made import service, snapshot, topic
 
 #: Publishers of one service, of two processes of it.

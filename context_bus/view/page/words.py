@@ -11,8 +11,8 @@ import msgspec
 from context_bus.bus.insight import TopicRow
 from context_bus.context.commands import LoggedEvent
 from context_bus.kernel.message import UNREADABLE, Message
-from context_bus.view.flows import by_owner
 from context_bus.view.happened import happened
+from context_bus.view.owners import by_owner
 from context_bus.view.snapshot import ServiceView, Snapshot
 
 #: Signs of a message or a line that are shown.

@@ -21,7 +21,6 @@ from context_bus.view.terminal.filterbox import FilterBox
 from context_bus.view.terminal.foot import Foot
 from context_bus.view.terminal.keybar import KeyBar
 from context_bus.view.terminal.keys import BINDINGS, BUS_HINTS, HINTS
-from context_bus.view.terminal.news import Refreshed, Settled
 from context_bus.view.terminal.orders import give_order
 from context_bus.view.terminal.pane import Pane
 from context_bus.view.terminal.poller import Poller
@@ -30,6 +29,7 @@ from context_bus.view.terminal.services import Choice
 from context_bus.view.terminal.summary import first_line, second_line
 from context_bus.view.terminal.table import Table
 from context_bus.view.terminal.tables import ChosenTable, ServiceTable, TopicTable
+from context_bus.view.terminal.told import Refreshed, Settled
 from context_bus.view.terminal.traffic import forwarder_words
 
 #: Seconds that a question which is under way may hold up the end.

@@ -8,7 +8,7 @@ from rich.style import Style
 
 from context_bus.bus.insight import TopicRow
 from context_bus.view import figures
-from context_bus.view.flows import by_owner
+from context_bus.view.owners import by_owner
 from context_bus.view.snapshot import Snapshot
 from context_bus.view.terminal.columns import PLAIN, Cell, Column, by_column
 from context_bus.view.terminal.table import Line
