@@ -31,6 +31,7 @@ HIDDEN_MODULES = sys.stdlib_module_names | {"context_bus", "msgspec", "zmq"}
 TASK_NAMES = frozenset(
     [
         "close",
+        "keep",
         "logger",
         "notify",
         "on_control",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -104,24 +105,27 @@ def test_echo_last_needs_a_topic(call: Call, bus: LocalBus) -> None:
     assert "--last needs a TOPIC" in ended.err
 
 
-def test_pub_keep_stays_until_it_is_told_to_end(call: Call, bus: LocalBus) -> None:
+def test_pub_keep_stays_until_it_is_told_to_end(bus: LocalBus) -> None:
     """It publishes, says that it stays, answers joiners, and ends by Ctrl-C."""
     subscriber = bus.subscriber()
     subscriber.subscribe("weather", last=True)
     got: list[tuple[str, bytes] | None] = []
 
-    def watch() -> None:
+    command = ["bus", "pub", "weather", '{"celsius": 21.5}', "--keep", "--wait=5"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "context_bus", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert "kept until this command ends" in process.stderr.readline()
         got.append(subscriber.receive(10.0))
         late = bus.subscriber()
         late.subscribe("weather", last=True)
         got.append(late.receive(10.0))
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    ended = call("bus", "pub", "weather", '{"celsius": 21.5}', "--keep", "--wait=5")
-    thread.join()
-    assert ended.code == 130
-    assert ended.out == "published 1 message on weather\n"
-    assert "kept until this command ends" in ended.err
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert out == "published 1 message on weather\n"
     assert [each is not None and b"21.5" in each[1] for each in got] == [True, True]

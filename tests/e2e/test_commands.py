@@ -26,6 +26,7 @@ from context_bus.cli.main import COMMANDS, PACKAGE, context_bus
 from context_bus.cli.stage import is_taken
 from context_bus.client.conversation import Conversation
 from context_bus.client.endpoints import Endpoints
+from context_bus.testing.wait import wait_until
 from tests.e2e.blackbox import Provider
 from tests.e2e.project import ROOT, Project, Service, free_ports, run_tool
 
@@ -130,7 +131,7 @@ def examples_of(name: str) -> list[str]:
     """The examples at the end of a help text, as the reader is to type them."""
     command, called = context_bus, "context-bus"
     if name:
-        called = f"context-bus {name.replace('bus-', 'bus ')}"
+        called = f"context-bus {name.replace('bus-', 'bus ').replace('monitor-', 'monitor ')}"
         command = load(PACKAGE, name, called)  # type: ignore[assignment]  # a group is a command
     text = command.get_help(click.Context(command)).partition("Examples:\n")[2].partition("\n\n")[0]
     return [line.strip() for line in text.splitlines()]
@@ -178,15 +179,18 @@ def lively(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     "example", [line for name in ("display", *bus_commands()) for line in examples_of(name)]
 )
 def test_example_of_a_look_at_the_bus_runs(lively: Checkout, example: str) -> None:
-    """Every example of ``display`` and of ``bus`` prints something and ends with 0."""
-    ended = lively.run(example)
+    """Every example of ``display`` and of ``bus`` prints something, ends with 0; Ctrl-C ends a recording."""
+    interrupted = "timeout --preserve-status --signal=INT 3 " if " bus record " in example else ""
+    ended = lively.run(interrupted + example)
     assert ended.returncode == 0, ended
     assert ended.stdout
 
 
-@pytest.mark.parametrize(
-    "example", [line for name in ("", "check", "convert", "create-service") for line in examples_of(name)]
-)
+#: Commands that need files and no provider.
+FILES = ("", "check", "convert", "create-service", "docs", "graph")
+
+
+@pytest.mark.parametrize("example", [line for name in FILES for line in examples_of(name)])
 def test_example_of_work_on_files_runs(checkout: Checkout, example: str) -> None:
     """Every example that needs no provider does what it says."""
     ended = checkout.run(example)
@@ -252,15 +256,49 @@ def test_example_of_metrics_runs(lively: Checkout, example: str) -> None:
     assert (code, out, err.strip()) == (130, "", "")
 
 
+_MONITOR = """<TaskService id="ts000" instance="Monitor"><Task><message>
+<header><service_name>monitor</service_name></header><content><configuration>
+<publisher><endpoint>ipc://monitor.sock</endpoint><frequency_s>0.2</frequency_s></publisher>
+<monitor_options><store_records>1</store_records></monitor_options>
+</configuration></content></message><state type="on_start"/></Task></TaskService></Context>"""
+
+
+def test_examples_of_looking_back_run(checkout: Checkout) -> None:
+    """With a Monitor that records: list, history, plot."""
+    file = checkout.directory / "Conf/Context-EchoAction.xml"
+    file.write_text(file.read_text().replace("</Context>", _MONITOR))
+    command = "context-bus service-context Conf/Context-EchoAction.xml --start=MORNING --quiet"
+    with provided(checkout, command):
+        listed = "context-bus monitor list -c Conf/Context-EchoAction.xml"
+        wait_until(lambda: "ts_100" in checkout.run(listed).stdout, 30.0, "records of ts_100")
+        names = ("monitor", "monitor-list", "monitor-history", "plot")
+        for example in [line for name in names for line in examples_of(name)]:
+            ended = checkout.run(example)
+            assert (ended.returncode, ended.stderr) == (0, ""), ended
+            assert ended.stdout
+
+
+@pytest.mark.parametrize("example", examples_of("dashboard"))
+def test_example_of_dashboard_runs(checkout: Checkout, example: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It serves until Ctrl-C, with or without a provider."""
+    monkeypatch.setenv("BROWSER", "true")
+    with checkout.start(example) as process:
+        assert process.stdout is not None
+        assert "http://127.0.0.1:" in process.stdout.readline()
+        code, _, err = finish(process)
+    assert code == 130, err
+
+
 def test_every_command_has_its_examples_run() -> None:
     """No command is added whose examples nobody runs."""
     run_here = {
         "display",
         "bus",
-        "check",
-        "convert",
-        "create-service",
+        *FILES[1:],
         "conf-command",
+        "dashboard",
+        "monitor",
+        "plot",
         "service-context",
         "demo",
         "metrics",

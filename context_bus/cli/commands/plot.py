@@ -12,7 +12,7 @@ from context_bus.cli.lazy import examples
 from context_bus.cli.moments import check_range, fitting_step, range_options
 from context_bus.cli.output import remark, say
 from context_bus.cli.records_options import only_transaction, records_options
-from context_bus.errors import StoreError
+from context_bus.errors import NothingRecorded, StoreError
 
 if TYPE_CHECKING:
     from context_bus.store.place import Place
@@ -29,7 +29,7 @@ MOST = 10
     "plot",
     epilog=examples(
         "{command} --since 1h -o use.png -c Conf/Context-EchoAction.xml",
-        "{command} ts_100 ts_101 --since 7d -o week.svg",
+        "{command} ts_100 --since 7d -o week.svg",
     ),
 )
 @click.argument("names", nargs=-1, metavar="[SERVICE...]")
@@ -103,6 +103,8 @@ def _marks(
     try:
         with open_store(place, store) as reader:
             return list(marks_of(events_since(reader, since), transaction, services, since, until))
+    except NothingRecorded:  # the provider has just begun
+        return []
     except StoreError as error:
         remark(f"nothing is marked: {error}")
         return []
