@@ -1,15 +1,11 @@
-"""Rates and sizes of a stream over a moving window, and percentiles. Pure: time comes in as an argument."""
+"""Rates and sizes of a stream over a moving window. Pure: time comes in as an argument."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-#: Percentiles that a latency table shows.
-PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +103,3 @@ class Meter:
             ((later.at - earlier.at) / later.count, later.count)
             for earlier, later in itertools.pairwise(arrivals)
         ]
-
-
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """The value that ``share`` percent of the values, sorted, do not exceed."""
-    return ordered[max(0, math.ceil(share / 100 * len(ordered)) - 1)]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 
 import msgspec
 
+from context_bus.kernel.percentile import percentile
 from context_bus.monitor.sample import CENTI
 
-#: The part of all values below the percentile that is told.
-PART = 0.95
+#: The percentile that is told.
+TOLD = 95.0
 
 #: A sample as it is read: number of its interval, cpu, rss, threads, descriptors, processes.
 Row = Sequence[int | None]
@@ -83,5 +83,5 @@ def figures_of(values: Iterable[int | None], unit: int = 1) -> Figures | None:
     known = sorted([value for value in values if value is not None])
     if not known:
         return None
-    nearest = known[math.ceil(PART * len(known)) - 1]
-    return Figures(known[0] / unit, sum(known) / len(known) / unit, nearest / unit, known[-1] / unit)
+    high = percentile(known, TOLD)
+    return Figures(known[0] / unit, sum(known) / len(known) / unit, high / unit, known[-1] / unit)

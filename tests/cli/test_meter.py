@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from context_bus.bus.tallies import messages_in
-from context_bus.cli.meter import Meter, percentile
+from context_bus.cli.meter import Meter
 
 
 def test_rate_is_messages_over_time() -> None:
@@ -66,14 +66,6 @@ def test_one_moment_is_no_rate() -> None:
     assert meter.rate() is None
     meter.note(1.0, 500, 500, 1, 1)
     assert meter.rate() is None
-
-
-@pytest.mark.parametrize(
-    ("share", "wanted"), [(50, 50.0), (90, 90.0), (99, 99.0), (99.9, 100.0), (100, 100.0), (0.1, 1.0)]
-)
-def test_percentile_is_the_nearest_rank(share: float, wanted: float) -> None:
-    """The smallest value that so many percent do not exceed."""
-    assert percentile([float(number) for number in range(1, 101)], share) == wanted
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from context_bus.errors import RequestTimeout
 if TYPE_CHECKING:
     from context_bus.client.conversation import Conversation
 
+#: Percentiles that are shown.
+PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 #: Messages sent before those that are measured, until caches and buffers are warm.
 WARM_UP = 20
 
@@ -91,7 +93,7 @@ def _measure(
 
 
 def _print(ordered: list[float], count: int, as_json: bool) -> None:
-    from context_bus.cli.meter import PERCENTILES, percentile
+    from context_bus.kernel.percentile import percentile
 
     figures = {"min": ordered[0]}
     figures |= {f"p{share:g}": percentile(ordered, share) for share in PERCENTILES}
