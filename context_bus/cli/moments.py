@@ -148,8 +148,3 @@ def fitting_step(seconds: float, count: int) -> float:
     return next(
         (step for step in STEPS if seconds / step <= count), 86400 * math.ceil(seconds / 86400 / count)
     )
-
-
-def say_moment(at: float) -> str:
-    """A time as people read it, in the local zone."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

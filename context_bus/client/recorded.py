@@ -142,13 +142,11 @@ def _unknown(what: str, name: str, known: Sequence[str]) -> str:
 
 
 def _outside(chosen: Sequence[Series], names: Sequence[str]) -> str:
-    import time
-
-    def say(at: float) -> str:
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    from context_bus.config.quantities import say_moment
 
     who = f" of {', '.join(names)}" if names else ""
     if not chosen:
         return "nothing is recorded yet; wait until a monitor has looked"
-    first, last = min(each.first for each in chosen), max(each.last for each in chosen)
-    return f"nothing is recorded{who} in this time; there are records from {say(first)} to {say(last)}"
+    first = say_moment(min(each.first for each in chosen))
+    last = say_moment(max(each.last for each in chosen))
+    return f"nothing is recorded{who} in this time; there are records from {first} to {last}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 import signal
+import time
 from collections.abc import Iterable
 
 from context_bus.config.faults import LOOSE_LIKENESS, nearest
@@ -170,6 +171,11 @@ def say_duration(seconds: float) -> str:
         left = round(left - count * _DURATIONS[unit], 3)
         text += f"{count}{unit}" if count else ""
     return text + (f"{say_number(left)}s" if left or not text else "")
+
+
+def say_moment(at: float) -> str:
+    """A time, in seconds since the epoch, to the second in the local zone."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 def say_size(size: int) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from context_bus.cli.lazy import examples
-from context_bus.cli.moments import Duration, check_range, fitting_step, range_options, say_moment
+from context_bus.cli.moments import Duration, check_range, fitting_step, range_options
 from context_bus.cli.output import say, say_json, say_table
 from context_bus.cli.records_options import only_transaction, records_options
 
@@ -111,7 +111,7 @@ def _say_csv(rows: Sequence[Bucket]) -> None:
 
 
 def _say_rows(chosen: Series, since: float, until: float, width: float, rows: Sequence[Bucket]) -> None:
-    from context_bus.config.quantities import say_duration
+    from context_bus.config.quantities import say_duration, say_moment
 
     say(f"{chosen.service_id} of {chosen.transaction}, {say_moment(since)} to {say_moment(until)}")
     say(_line(CPU, rows, width, lambda row: row.cpu))

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from context_bus.cli.lazy import examples
-from context_bus.cli.moments import say_moment
 from context_bus.cli.output import say_json, say_table
 from context_bus.cli.records_options import records_options
+from context_bus.config.quantities import say_moment
 
 COLUMNS = ("service", "transaction", "records", "from", "to")
 
