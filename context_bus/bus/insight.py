@@ -189,7 +189,9 @@ class Insight:
             node.sent[sent.topic] = _Told(sent, now, report.span, node)
         for got in report.received:
             key = (got.topic, got.sender)
-            moved = now if got.new else node.received[key].moved if key in node.received else -math.inf
+            moved = node.received[key].moved if key in node.received else -math.inf
+            if got.new and report.span:  # a first look tells all it ever got as new, of senders long gone, too
+                moved = now
             node.received[key] = _Told(got, now, report.span, node, moved)
         for delays in report.delays:
             self._take_delays(delays, now)

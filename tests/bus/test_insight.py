@@ -104,6 +104,19 @@ def test_sender_that_does_not_report_is_known_by_its_numbers() -> None:
     assert (row.sender, row.messages, row.bytes, row.rate, row.lost) == ("x", 100, 0, 9.0, 60)
 
 
+def test_senders_of_before_the_first_look_are_summed_up() -> None:
+    """A receiver tells of all it ever got: forty processes of one service that died are no rows of their own."""
+    insight, clock = Insight(), ManualClock()
+    old = tuple(Received("prices", f"x{n}", 10, new=10, new_received=10, seen=10) for n in range(40))
+    insight.take(told("b", span=0.0, received=old), clock.now())
+    row = only(insight.rows(clock.now()))
+    assert (row.sender, row.messages, row.received) == ("", 400, 400)
+    clock.advance(1.0)
+    insight.take(told("b", received=(Received("prices", "x7", 12, 2, 2, seen=12),)), clock.now())
+    rows = {row.sender: (row.messages, row.rate) for row in insight.rows(clock.now())}
+    assert rows == {"": (390, 0.0), "x7": (12, 2.0)}
+
+
 def test_strangers_without_numbers_are_what_our_own_do_not_explain() -> None:
     """A reporting node may send without numbers, too: its messages are not counted twice."""
     insight, clock = Insight(), ManualClock()
