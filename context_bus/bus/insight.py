@@ -190,7 +190,7 @@ class Insight:
         for got in report.received:
             key = (got.topic, got.sender)
             moved = node.received[key].moved if key in node.received else -math.inf
-            if got.new and report.span:  # a first look tells all it ever got as new, of senders long gone, too
+            if got.new and report.span:  # a first look takes all it ever got for new
                 moved = now
             node.received[key] = _Told(got, now, report.span, node, moved)
         for delays in report.delays:
@@ -368,12 +368,15 @@ class Insight:
         """Frames and bytes a second at the forwarder that no node reports to have sent; None if unknown.
 
         They come from publishers that do not report: other programs, or older ones. What nobody listens
-        to does not get as far as the forwarder, so it is not part of it. Very little, or less than a
+        to does not get as far as the forwarder, so it is not part of it. Unknown, too, while a node has
+        told its totals, but no rate. Very little, or less than a
         hundredth, is what the moments of the reports differ by, and taken for nothing.
         """
         if self._forwarded is None or now - self._forwarder[0] > STALE + EVERY:
             return None
         told = [each for node in self._nodes.values() for each in node.sent.values() if each.row.is_heard]
+        if any(each.span == 0 and now - each.at < STALE for each in told):
+            return None  # it has just begun, and its own rate is not known yet
         frames = sum(each.rate(each.row.new_frames, now) for each in told)
         sizes = sum(each.rate(each.row.new_bytes, now) for each in told)
         left = self._forwarded.messages - frames

@@ -105,7 +105,7 @@ def test_sender_that_does_not_report_is_known_by_its_numbers() -> None:
 
 
 def test_senders_of_before_the_first_look_are_summed_up() -> None:
-    """A receiver tells of all it ever got: forty processes of one service that died are no rows of their own."""
+    """A receiver tells all it ever got: forty processes of one service that died are no rows of their own."""
     insight, clock = Insight(), ManualClock()
     old = tuple(Received("prices", f"x{n}", 10, new=10, new_received=10, seen=10) for n in range(40))
     insight.take(told("b", span=0.0, received=old), clock.now())
@@ -197,6 +197,16 @@ def test_foreign_traffic_is_what_nodes_do_not_explain_at_the_forwarder() -> None
     assert abs(found.bytes - 5000) < 100
     insight.take_forwarder(7, 700, clock.now() + 1)  # another forwarder
     assert insight.foreign(clock.now() + 1) is None
+
+
+def test_foreign_traffic_is_unknown_while_a_node_has_no_rate_yet() -> None:
+    """What a service that just began has sent would be taken for a stranger's."""
+    insight, clock = Insight(), ManualClock()
+    insight.take_forwarder(1000, 50_000, clock.now())
+    clock.advance(1)
+    insight.take(told("a", span=0.0, sent=(Sent("prices", 100, 5000, 0, 100, 5000, 0, 100),)), clock.now())
+    insight.take_forwarder(1101, 55_000, clock.now())
+    assert insight.foreign(clock.now()) is None
 
 
 def test_small_differences_are_not_foreign_traffic() -> None:
