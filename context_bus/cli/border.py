@@ -19,6 +19,8 @@ import click
 
 from context_bus.errors import ContextBusError, InternalError
 
+#: What was written cannot be used: the family of options and files.
+EXIT_UNUSABLE = 2
 #: What a shell reports for a command that Ctrl-C ended.
 EXIT_INTERRUPTED = 130
 #: What a shell reports for a command whose reader went away, as in ``... | head -1``.
@@ -86,7 +88,8 @@ def run(
     except (BrokenPipeError, ReaderGone):
         return _leave_pipe()
     except OSError as error:
-        return _say(_of_the_world(error), 1, invocation)
+        # A path that cannot be used was most likely written so; the rest is the machine's refusal.
+        return _say(_of_the_world(error), EXIT_UNUSABLE if error.filename else 1, invocation)
     except Exception as error:  # noqa: BLE001 - the last border: a bug of ours must not look like the user's
         return _bug(error, invocation)
     return code if isinstance(code, int) else 0

@@ -46,7 +46,8 @@ def end_with(error: BaseException, *args: str) -> int:
             2,
             ["error: a.xml:3: bad", "error: a.xml:9: worse; mend it"],
         ),
-        (FileNotFoundError(2, "No such file or directory", "x"), 1, ["error: x: No such file or directory"]),
+        (FileNotFoundError(2, "No such file or directory", "x"), 2, ["error: x: No such file or directory"]),
+        (OSError(28, "No space left on device"), 1, ["error: No space left on device"]),
         (click.UsageError("This is\nwrong."), 2, ["error: this is wrong; see 'fail --help'"]),
     ],
 )
