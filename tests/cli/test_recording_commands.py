@@ -201,6 +201,13 @@ def test_file_that_is_there_stays(call: Call, bus: LocalBus, tmp_path: Path) -> 
     assert messages(path) == []
 
 
+def test_file_that_cannot_be_written_is_a_slip_of_the_line(call: Call, bus: LocalBus, tmp_path: Path) -> None:
+    """It says which, why and what to do, with the exit code of a wrong option."""
+    ended = call("bus", "record", "-a", "-o", str(tmp_path / "none" / "a.rec"), "--duration=0.1")
+    assert ended.code == 2
+    assert "none/a.rec: No such file or directory; choose another file with --output" in ended.error
+
+
 # -- play ----------------------------------------------------------------------------------------
 
 
@@ -382,6 +389,7 @@ def test_info_is_a_table(call: Call, tape: str) -> None:
         (["record", "t", "-o", "nowhere/x.rec"], "nowhere/x.rec: No such file"),
         (["play", "x.rec"], "no such file"),
         (["play", "TAPE", "--rate=-1"], "no rate"),
+        (["play", "TAPE", "--rate=0"], "no rate"),
         (["play", "TAPE", "--remap=a"], "expected OLD:=NEW"),
         (["play", "TAPE", "--remap=t:=a @@@ b"], "cannot be sent"),
         (["play", "TAPE", "--wait=0.1"], "nobody listens to topic 't'"),

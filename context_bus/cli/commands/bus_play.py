@@ -34,7 +34,7 @@ LOOK = 0.1
 
 
 class Rate(click.ParamType[float]):
-    """How many times as fast as the original; 0 for as fast as the bus takes it."""
+    """How many times as fast as the original; 0 inside for ``max``, as fast as the bus takes it."""
 
     name = "rate"
 
@@ -46,7 +46,7 @@ class Rate(click.ParamType[float]):
             rate = float(value)
         except ValueError:
             rate = -1.0
-        if not 0.0 <= rate < 1e9:
+        if not 0.0 < rate < 1e9:
             self.fail(f"'{value}' is no rate; expected a factor such as 2.0 or 0.5, or max", param, ctx)
         return rate
 

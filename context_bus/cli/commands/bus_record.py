@@ -169,6 +169,11 @@ def _file(path: Path, force: bool) -> Iterator[BinaryIO]:
             f"{path} is there already; choose another name, or --force to overwrite it",
             click.get_current_context(),
         ) from None
+    except OSError as error:
+        raise click.UsageError(
+            f"cannot write {path}: {error.strerror or error}; choose another file with --output",
+            click.get_current_context(),
+        ) from None
     with os.fdopen(descriptor, "r+b", buffering=0) as file:
         yield file
 
