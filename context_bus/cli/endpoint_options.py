@@ -26,7 +26,7 @@ def listen_option(function: F) -> F:
         "--listen",
         type=EndpointUrl(),
         envvar="CONTEXT_BUS_LISTEN",
-        help=f"Endpoint to listen to, a context's FrontEndEndpoint.  [default: {DEFAULT_LISTEN}]",
+        help=f"Where to listen: FrontEndEndpoint.  [default: the only one here, or {DEFAULT_LISTEN}]",
     )(function)
 
 
@@ -36,5 +36,5 @@ def both_options(function: F) -> F:
         "--publish",
         type=EndpointUrl(),
         envvar="CONTEXT_BUS_PUBLISH",
-        help=f"Endpoint to publish to, a context's BackendEndpoint.  [default: {DEFAULT_PUBLISH}]",
+        help=f"Where to publish: BackendEndpoint.  [default: the only one here, or {DEFAULT_PUBLISH}]",
     )(listen_option(function))

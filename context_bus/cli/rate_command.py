@@ -12,7 +12,7 @@ from context_bus.cli.endpoint_options import listen_option
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import json_option, rate_options
 from context_bus.cli.output import say_json
-from context_bus.client.endpoints import resolve
+from context_bus.client.whereabouts import endpoints_of
 
 if TYPE_CHECKING:
     from context_bus.cli.meter import Rate
@@ -53,7 +53,7 @@ def rate_command(name: str, unit: str, say_rate: Callable[[Rate], None]) -> clic
     ) -> None:
         from context_bus.cli.rates import measure
 
-        endpoint = resolve(listen, None, context_file).listen
+        endpoint = endpoints_of(context_file, None, listen).listen
         report = say_json if as_json else say_rate
         measure(endpoint, topics, window=window, count=count, timeout=timeout, report=report)
 

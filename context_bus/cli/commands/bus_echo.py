@@ -15,7 +15,7 @@ from context_bus.cli.endpoint_options import listen_option
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import Seconds, json_option
 from context_bus.cli.output import colour_of, remark, say
-from context_bus.client.endpoints import resolve
+from context_bus.client.whereabouts import endpoints_of
 from context_bus.errors import RequestTimeout
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def command(
         raise click.UsageError("--last needs a TOPIC", click.get_current_context())
     condition = read_condition(expression) if expression else None
     wanted = Wanted(condition, path, raw, as_json, no_info, 1 if once else count, timeout)
-    endpoint = resolve(listen, None, context_file).listen
+    endpoint = endpoints_of(context_file, None, listen).listen
     losses = Losses()
     try:
         with Listener([endpoint], topics, on_link=report_link, last=last) as listener:

@@ -12,7 +12,7 @@ from context_bus.cli.endpoint_options import listen_option
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import Seconds, json_option
 from context_bus.cli.output import say, say_table
-from context_bus.client.endpoints import resolve
+from context_bus.client.whereabouts import endpoints_of
 
 if TYPE_CHECKING:
     from context_bus.client.lastvalues import LastValue
@@ -52,7 +52,7 @@ def command(
     """
     from context_bus.client.lastvalues import last_values
 
-    values = last_values(resolve(listen, None, context_file).listen, topic, timeout)
+    values = last_values(endpoints_of(context_file, None, listen).listen, topic, timeout)
     now = time.time()
     if as_json or path:
         for value in values:

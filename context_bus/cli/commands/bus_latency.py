@@ -12,7 +12,7 @@ from context_bus.cli.endpoint_options import both_options
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import Seconds, json_option
 from context_bus.cli.output import say, say_json, say_table
-from context_bus.client.endpoints import resolve
+from context_bus.client.whereabouts import endpoints_of
 from context_bus.errors import RequestTimeout
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def command(
     """
     from context_bus.client.conversation import Conversation
 
-    with Conversation(resolve(listen, publish, context_file)) as conversation:
+    with Conversation(endpoints_of(context_file, publish, listen)) as conversation:
         conversation.open()
         times = _measure(conversation, count, size, rate, timeout)
     if not times:

@@ -18,7 +18,7 @@ from context_bus.cli.options import FileInProject, Seconds, json_option
 from context_bus.cli.output import remark, say, say_json
 from context_bus.cli.progress import Progress
 from context_bus.cli.wording import plural, span
-from context_bus.client.endpoints import resolve
+from context_bus.client.whereabouts import endpoints_of
 from context_bus.errors import NobodyListens, SendTimeout
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def command(
     from context_bus.kernel.ids import new_token
 
     chosen = [name for text in topics for name in text.split(",") if name]
-    with open_recording(file) as recording, Conversation(resolve(listen, publish, context_file)) as bus:
+    with open_recording(file) as recording, Conversation(endpoints_of(context_file, publish, listen)) as bus:
         player = Player(
             recording,
             bus.publisher,

@@ -15,7 +15,7 @@ from context_bus.cli.endpoint_options import both_options
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import Seconds, header_options, json_option
 from context_bus.cli.output import remark, say, say_json
-from context_bus.client.endpoints import resolve
+from context_bus.client.whereabouts import endpoints_of
 
 if TYPE_CHECKING:
     from context_bus.kernel.message import Header
@@ -75,7 +75,7 @@ def command(
     total = 1 if once or (rate is None and times is None) else times
     numbers: Iterable[int] = itertools.count(1) if total is None else range(1, total + 1)
     sent = 0
-    with Conversation(resolve(listen, publish, context_file)) as bus:
+    with Conversation(endpoints_of(context_file, publish, listen)) as bus:
         bus.open()
         if keep:
             bus.publisher.keep(topic)

@@ -19,7 +19,7 @@ from context_bus.cli.options import Seconds, Size, json_option
 from context_bus.cli.output import remark, say, say_json
 from context_bus.cli.progress import Progress
 from context_bus.cli.wording import in_bytes, plural, span
-from context_bus.client.endpoints import resolve
+from context_bus.client.whereabouts import endpoints_of
 from context_bus.errors import RecordingError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def command(
     if bool(topics) == every:
         what = "either TOPICs or --all" if every else "name TOPICs, or --all for every one"
         raise click.UsageError(f"what to record? {what}", click.get_current_context())
-    endpoint = resolve(listen, None, context_file).listen
+    endpoint = endpoints_of(context_file, None, listen).listen
     for topic in topics:
         check_topic(topic)
     with _file(output, force) as file, Asked() as asked:

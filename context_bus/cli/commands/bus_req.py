@@ -12,7 +12,7 @@ from context_bus.cli.endpoint_options import both_options
 from context_bus.cli.lazy import examples
 from context_bus.cli.options import Seconds, header_options, json_option
 from context_bus.cli.output import remark, say, say_json
-from context_bus.client.endpoints import resolve
+from context_bus.client.whereabouts import endpoints_of
 from context_bus.errors import NobodyListens, RequestFailed, RequestTimeout
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def command(
     payload = Payload(message)
     payload.check()
     header.action = header.action or "request"
-    endpoints = resolve(listen, publish, context_file)
+    endpoints = endpoints_of(context_file, publish, listen)
     came = 0
     with Conversation(endpoints) as conversation:
         conversation.open()
