@@ -2,8 +2,7 @@
 
     python -m tests.benchmarks.bus_insight [--quick] [--only ROW] [--json FILE]
 
-Every role is a process of its own; sides are interleaved, and medians are shown. The numbers of the rows are
-those of the goals in the project's notes on message buses.
+Every role is a process of its own; sides are interleaved, and medians are shown.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ def _row(what: str, figure: float, goal: str, met: bool | None, words: str = "")
     return {"what": what, "figure": figure, "goal": goal, "met": met, "words": words}
 
 
-# -- goals 8 and 9 ---------------------------------------------------------------------------------
+# -- the forwarder ---------------------------------------------------------------------------------
 
 
 def raw(kind: str, count: int) -> tuple[float, int]:
@@ -209,7 +208,7 @@ def watched(quick: bool) -> Iterator[Row]:
 
 
 def measured(quick: bool) -> Iterator[Row]:
-    """Goal 22: what ``hz`` and ``bw`` say at full speed, and what they cost; both are one measurement."""
+    """What ``hz`` and ``bw`` say at full speed, and what they cost; both are one measurement."""
     cases = {kind: functools.partial(stream, kind, 7.0) for kind in ("alone", "measured")}
     found = interleaved(cases, 2 if quick else 5)
     alone, beside = (statistics.median(each["sent"] for each in found[kind]) for kind in cases)
@@ -243,7 +242,7 @@ def _sent_by(line: list[tuple[float, int]], at: float) -> float:
     return sent + (more - sent) * (at - before) / (after - before)
 
 
-# -- goal 16 -----------------------------------------------------------------------------------------
+# -- losses -----------------------------------------------------------------------------------------
 
 
 def drops(kind: str, seconds: float) -> dict[str, Any]:
@@ -282,7 +281,7 @@ def drops(kind: str, seconds: float) -> dict[str, Any]:
 
 
 def exact(quick: bool) -> Iterator[Row]:
-    """Goal 16: what is reported to be missing is what is missing, by sender."""
+    """What is reported to be missing is what is missing, by sender."""
     for kind in ("block", "drop", "conflate"):
         run = drops(kind, 0.5 if kind == "block" else 1.5)
         rows, stats = run["rows"], run["stats"]
@@ -302,7 +301,7 @@ def exact(quick: bool) -> Iterator[Row]:
         )
 
 
-# -- goals 17 and 18 ---------------------------------------------------------------------------------
+# -- slow and late ---------------------------------------------------------------------------------
 
 
 def neighbour(with_slow: bool, seconds: float) -> float:
@@ -330,7 +329,7 @@ def neighbour(with_slow: bool, seconds: float) -> float:
 
 
 def slow_neighbour(quick: bool) -> Iterator[Row]:
-    """Goal 17."""
+    """What a slow listener costs a fast one beside it."""
     seconds = 2.0 if quick else 4.0
     cases = {name: functools.partial(neighbour, name == "beside", seconds) for name in ("alone", "beside")}
     found = interleaved(cases, 3 if quick else 5)
@@ -341,7 +340,7 @@ def slow_neighbour(quick: bool) -> Iterator[Row]:
 
 
 def newest(quick: bool) -> Iterator[Row]:
-    """Goal 18: how old the newest value is for a handler that takes 100 a second of 20,000."""
+    """How old the newest value is for a handler that takes 100 a second of 20,000."""
     ages: dict[str, list[float]] = {}
     for policy in ("conflate", "queue"):
         with Forwarder() as forwarder:

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.bus_last [--quick] [--json FILE]
 
-Goals by their number in the project's list: 10 the forwarder with last values against the bare proxy, 11 a
-late joiner of 50 topics, 12 joins, 15 many topics subscribed at once; and what keeping costs a publisher.
+Rows: the forwarder with last values against the bare proxy, a late joiner of 50 topics, joins, many topics
+subscribed at once; and what keeping costs a publisher.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def keeper(pipe: Connection, publish_to: str, topics: int) -> None:
         pipe.recv()
 
 
-# -- goal 10: the forwarder ------------------------------------------------------------------------
+# -- the forwarder ------------------------------------------------------------------------
 
 
 def forwarded(count: int, kind: str) -> float:
@@ -144,7 +144,7 @@ def _keep_joining(publish_to: str, listen_on: str, stopping: threading.Event) ->
         join(listen_on, publish_to, TOPICS)
 
 
-# -- goal 11: late joiners -------------------------------------------------------------------------
+# -- late joiners -------------------------------------------------------------------------
 
 
 def join(listen_on: str, publish_to: str, topics: int) -> float:

@@ -147,7 +147,7 @@ def test_forwarder_thread_ends_when_its_pipe_breaks() -> None:
 
 
 def test_killed_forwarder_loses_what_it_held_and_each_is_reported() -> None:
-    """1000 messages a second, killed, back after half a second: none of that is lost, and what is missing is known.
+    """1000 messages a second, killed, half a second down: what is missing is known, and little.
 
     What it held in the instant of the kill is a handful on a calm machine, which a benchmark measures.
     """
