@@ -120,7 +120,7 @@ class Role:
 
     pid: int
     rss: list[float] = field(default_factory=list)
-    pss: list[float] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
     descriptors: list[int] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
 
@@ -128,22 +128,22 @@ class Role:
         """Look once."""
         cost = looks.cost([self.pid])
         self.rss.append(cost.rss)
-        self.pss.append(cost.pss)
+        self.memory.append(looks.anonymous(self.pid))
         self.descriptors.append(cost.descriptors)
         self.cpu.append(cost.cpu)
 
     def row(self) -> dict[str, Any]:
         """What came of it: the middle of each quarter of memory, MB, and the descriptors of two of them."""
-        memory, descriptors = _quarters(self.pss), _quarters([float(each) for each in self.descriptors])
+        memory, descriptors = _quarters(self.memory), _quarters([float(each) for each in self.descriptors])
         spent = (self.cpu[-1] - self.cpu[0]) / ((len(self.cpu) - 1) * EVERY)
         before, after = memory[1], memory[3]
         return {
             "rss": self.rss[-1],
-            "pss": memory,
+            "memory": memory,
             "descriptors": [descriptors[1], descriptors[3]],
             "cpu_percent": 100 * spent,
             "flat": after <= max(before * (1 + SHARE), before + ROOM) and descriptors[3] <= descriptors[1],
-            "every_look": self.pss,
+            "every_look": self.memory,
         }
 
 
@@ -254,10 +254,12 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as work:
         rows = soak(options.minutes, options.services, Path(work))
-    print(f"{options.minutes:g} minutes, {options.services} services; memory of each quarter, PSS in MB")
-    print(f"{'process':<10} {'RSS':>6} {'PSS':>27} {'fds':>9} {'CPU %':>6}")
+    print(
+        f"{options.minutes:g} minutes, {options.services} services; memory of each quarter, without files, in MB"
+    )
+    print(f"{'process':<10} {'RSS':>6} {'memory':>27} {'fds':>9} {'CPU %':>6}")
     for name, row in rows.items():
-        memory = " ".join(f"{each:6.2f}" for each in row["pss"])
+        memory = " ".join(f"{each:6.2f}" for each in row["memory"])
         descriptors = " ".join(f"{each:g}" for each in row["descriptors"])
         grows = "" if row["flat"] else "GROWS"
         print(f"{name:<10} {row['rss']:6.1f} {memory} {descriptors:>9} {row['cpu_percent']:6.2f}  {grows}")

@@ -127,6 +127,11 @@ def cost(of: Collection[int]) -> Cost:
     return Cost(time.monotonic(), cpu / 1e9, wakeups, rss / 1024, pss / 1024, descriptors)
 
 
+def anonymous(pid: int) -> float:
+    """Memory of a process that is no page of a file, MB: who else uses such pages does not change it."""
+    return _field(read(f"/proc/{pid}/status"), b"RssAnon") / 1024
+
+
 def written(pid: int) -> int:
     """Bytes that a process has written so far."""
     return _field(read(f"/proc/{pid}/io"), b"wchar")
