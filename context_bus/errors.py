@@ -188,7 +188,7 @@ class StoreLocked(StoreError):
 
 
 class NothingRecorded(StoreError):
-    """The records are there, but hold nothing of what was asked for."""
+    """There are no records yet, or they hold nothing of what was asked for."""
 
 
 class StoreUnavailable(StoreError):

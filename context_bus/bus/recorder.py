@@ -64,8 +64,9 @@ class Recorder:
             check_topic(topic)
         self._context = sockets.new_context(16)
         with sockets.released_on_failure(self._context):
-            self.socket = sockets.subscriber_socket(self._context, endpoint)
+            self.socket = sockets.subscriber_socket(self._context, endpoint, connected=False)
             self._monitor = self.socket.get_monitor_socket(_LINK_EVENTS)
+            sockets.connect(self.socket, endpoint)  # after that, so that no news of the link is missed
         for topic in topics or ("",):
             self.socket.subscribe(topic_filter(topic))
 

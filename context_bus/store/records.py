@@ -9,7 +9,7 @@ from typing import Self
 
 import sqlalchemy as sa
 
-from context_bus.errors import StoreUnavailable
+from context_bus.errors import NothingRecorded, StoreUnavailable
 from context_bus.store import migrations
 from context_bus.store.address import Address
 from context_bus.store.changes import Wish
@@ -77,7 +77,8 @@ class Reader:
 
         Raises:
             StoreTooNew: A later version wrote it.
-            StoreUnavailable: There is no store, or it cannot be read; so for every method.
+            NothingRecorded: There is no store yet; so for every method.
+            StoreUnavailable: It cannot be read; likewise.
         """
         with self._connection() as connection:
             return load(connection)
@@ -131,7 +132,7 @@ class Reader:
     @contextmanager
     def _connection(self) -> Iterator[sa.Connection]:
         if self._address.is_new:
-            raise StoreUnavailable(
+            raise NothingRecorded(
                 f"{self._address.context}: nothing is recorded at {self._address}; start its provider first"
             )
         try:

@@ -254,9 +254,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as work:
         rows = soak(options.minutes, options.services, Path(work))
-    print(
-        f"{options.minutes:g} minutes, {options.services} services; memory of each quarter, without files, in MB"
-    )
+    print(f"{options.minutes:g} minutes, {options.services} services; memory by quarters, no files, in MB")
     print(f"{'process':<10} {'RSS':>6} {'memory':>27} {'fds':>9} {'CPU %':>6}")
     for name, row in rows.items():
         memory = " ".join(f"{each:6.2f}" for each in row["memory"])
