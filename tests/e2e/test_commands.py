@@ -410,7 +410,7 @@ def test_paths_of_the_documents_work_from_any_directory(checkout: Checkout, tmp_
         (["Conf/Context-Test.xml", "--colour"], 2, "no such option"),
         (["Conf/Context-Test.xml", "--log_level=loud"], 2, "'loud' is not one of"),
         (["Conf/Context-Test.xml", "--allow_location=/nowhere"], 2, "'/nowhere' does not exist"),
-        (["Conf/Context-Test.xml", "--log_file=/nowhere/x.log"], 1, "/nowhere/x.log"),
+        (["Conf/Context-Test.xml", "--log_file=/nowhere/x.log"], 2, "/nowhere/x.log"),
         (["Conf/Context-Test.xml", "--policy=lose"], 2, "'lose' is not one of"),
         (["Conf/Context-Open.xml"], 3, "--insecure"),
         (["Conf/Context-Foreign.xml"], 3, "refused to bind"),

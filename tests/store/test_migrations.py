@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event as sqlalchemy_event
 
-from context_bus.errors import StoreTooNew, StoreUnavailable
+from context_bus.errors import NothingRecorded, StoreTooNew, StoreUnavailable
 from context_bus.store import migrations
 from context_bus.store.address import Address
 from context_bus.store.changes import Wish
@@ -162,7 +162,7 @@ def test_a_reader_does_not_migrate(address: Address) -> None:
 def test_a_reader_makes_no_store(sqlite: Address) -> None:
     """To ask about a context that never ran is one line, and leaves nothing behind."""
     with (
-        pytest.raises(StoreUnavailable, match=r"nothing is recorded.*start its provider first"),
+        pytest.raises(NothingRecorded, match=r"nothing is recorded.*start its provider first"),
         Reader(sqlite) as r,
     ):
         r.events()
