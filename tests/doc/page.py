@@ -130,7 +130,9 @@ class Story:
             "PYTHONUNBUFFERED": "1",
         }
         for name in ("Conf", "Services", "tools"):
-            shutil.copytree(HOME / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                HOME / name, directory / name, ignore=shutil.ignore_patterns("__pycache__", ".context_bus")
+            )
         for path in (directory / "Conf").iterdir():
             path.write_text(self.outward(path.read_text()))
 

@@ -116,7 +116,9 @@ def checkout(tmp_path: Path) -> Checkout:
 def make_checkout(directory: Path) -> Checkout:
     """Copy Conf, Services and tools, and give the contexts ports that nobody uses."""
     for name in ("Conf", "Services", "tools"):
-        shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__", ".context_bus")
+        )
     listen, publish = free_ports()
     for file in (directory / "Conf").glob("*.xml"):
         text = file.read_text().replace("5556", str(listen)).replace("5557", str(publish))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from context_bus.bus.endpoint import free_endpoint
 from context_bus.config.supervision import Condition, Probe, Readiness, ReadinessKind, Requirement, Stop
 from context_bus.context.states import State
 from context_bus.kernel.surroundings import Surroundings
+from context_bus.testing.wait import wait_until
 from tests.context.live import context, live
 from tests.e2e.supervised import changes, run, shell, state_letter
 
@@ -88,7 +90,9 @@ def test_surroundings_are_those_of_the_process(tmp_path: Path) -> None:
             assert pid is not None
             proc = Path(f"/proc/{pid}")
             assert (proc / "cwd").readlink() == tmp_path
-            assert b"TOWN=Ulm" in (proc / "environ").read_bytes().split(b"\0")
+            # While one program takes the place of another, there is no environment to be read.
+            environ = await asyncio.to_thread(wait_until, (proc / "environ").read_bytes)
+            assert b"TOWN=Ulm" in environ.split(b"\0")
             assert "Umask:\t0027" in (proc / "status").read_text()
             assert os.getpriority(os.PRIO_PROCESS, pid) == os.getpriority(os.PRIO_PROCESS, 0) + 3
             assert os.sched_getaffinity(pid) == {cpu}

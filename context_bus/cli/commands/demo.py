@@ -53,7 +53,7 @@ def _echo(home: Path, directory: Path) -> None:
     conf, file = _prepare(home, ECHO, directory)
     _title("1. A context of one service, which shouts the time")
     _prompt(f"context-bus service-context {file}")
-    with _open(conf, file) as (stage, watch):
+    with _open(conf, file, directory) as (stage, watch):
         _title(f"   Nothing runs yet. Start it (shouting every {PERIOD} s, where the file says 10):")
         _conf_command(_faster(conf), file, "start", "ECHO")
         _await(watch, "updated", conf.services[0].id, SHOUTS)
@@ -71,7 +71,7 @@ def _morning(home: Path, directory: Path) -> None:
     conf, file = _prepare(home, MORNING, directory)
     _title("2. Four services that start each other: stand, walk, drink a coffee, run")
     _prompt(f"context-bus service-context {file}")
-    with _open(conf, file) as (stage, watch):
+    with _open(conf, file, directory) as (stage, watch):
         _conf_command(conf, file, "start", "MORNING")
         _await(watch, "stopped", conf.services[-1].id, 1)
         _title("   A signal ends a provider in order, too:")
@@ -81,12 +81,15 @@ def _morning(home: Path, directory: Path) -> None:
 
 
 @contextmanager
-def _open(conf: ContextConf, file: Path) -> Iterator[tuple[Stage, Conversation]]:
-    """A provider, and a listener to the reports of its services that misses none."""
+def _open(conf: ContextConf, file: Path, state: Path) -> Iterator[tuple[Stage, Conversation]]:
+    """A provider that keeps nothing in the checkout, and a listener to its reports that misses none."""
     from context_bus.cli.stage import Stage
     from context_bus.client.conversation import Conversation
 
-    with Stage(conf, file) as stage, Conversation(stage.endpoints, ("control",)) as watch:
+    with (
+        Stage(conf, file, ("--state", str(state))) as stage,
+        Conversation(stage.endpoints, ("control",)) as watch,
+    ):
         watch.open()
         yield stage, watch
 
