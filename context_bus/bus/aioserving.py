@@ -77,8 +77,15 @@ class AsyncServer:
             while not self._stopping:
                 # Made before the sockets are looked at: what arrives after that look resolves it.
                 self._arrival = loop.create_future()
-                drain = self._drain if self._listening.latencies is None else self._drain_sampled
-                full = [await drain(channel) for channel in self._listening.channels]
+                is_watched = self._listening.latencies is not None
+                full = [
+                    await (
+                        self._drain_sampled(channel)
+                        if is_watched
+                        else self._drain(channel, channel.socket.recv, DRAIN)
+                    )
+                    for channel in self._listening.channels
+                ]
                 if any(full):
                     await asyncio.sleep(0)
                 elif not self._stopping:
@@ -101,12 +108,12 @@ class AsyncServer:
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
 
-    async def _drain(self, channel: Channel) -> bool:
-        """Take what is there; says whether there may be more."""
-        recv, routes, nowait = channel.socket.recv, channel.routes, zmq.DONTWAIT
+    async def _drain(self, channel: Channel, receive: Callable[[int], bytes], most: int) -> bool:
+        """Take so many messages at most; says whether there may be more."""
+        routes, nowait = channel.routes, zmq.DONTWAIT
         try:
-            for _ in range(DRAIN):
-                frame = recv(nowait)
+            for _ in range(most):
+                frame = receive(nowait)
                 topic, _, body = frame.partition(SEPARATOR)
                 try:
                     deliver = routes[topic]
@@ -126,33 +133,12 @@ class AsyncServer:
 
     async def _drain_sampled(self, channel: Channel) -> bool:
         """The same, and remember how long one of the messages was on its way."""
-        recv, routes, nowait = channel.socket.recv, channel.routes, zmq.DONTWAIT
-        taken, pick, chosen, at = 0, 1, b"", 0.0
+        picking = latency.Picking(channel.socket.recv)
         try:
-            while taken < latency.BUNCH:
-                frame = recv(nowait)
-                taken += 1
-                if taken == pick:
-                    chosen, at, pick = frame, latency.now(), latency.next_pick(taken)
-                topic, _, body = frame.partition(SEPARATOR)
-                try:
-                    deliver = routes[topic]
-                except KeyError:
-                    found = channel.resolve(frame)
-                    if found is None:
-                        continue
-                    deliver, body = found
-                rest = deliver(body)
-                if rest is not None:
-                    await rest
-                if self._stopping:
-                    return False
-        except zmq.Again:
-            return False
+            return await self._drain(channel, picking.receive, latency.BUNCH)
         finally:
-            if (latencies := self._listening.latencies) and taken:
-                latencies.note(chosen, at, taken)
-        return True
+            if (latencies := self._listening.latencies) and picking.taken:
+                latencies.note(picking.frame, picking.at, picking.taken)
 
     def stop(self) -> None:
         """End ``serve`` after the message in hand; from any thread, also before it began."""

@@ -48,6 +48,33 @@ def next_pick(place: int) -> int:
     return int(place / (1.0 - _random())) + 1
 
 
+class Picking:
+    """Receives as a socket does, and remembers one of the messages: each of them is as likely as any other.
+
+    Args:
+        receive: The socket's own way.
+    """
+
+    __slots__ = ("_pick", "_receive", "at", "frame", "taken")
+
+    def __init__(self, receive: Callable[[int], bytes]) -> None:
+        self._receive, self._pick = receive, 1
+        #: Messages so far.
+        self.taken = 0
+        #: The one that is remembered.
+        self.frame = b""
+        #: Wall clock when it was about to be handled.
+        self.at = 0.0
+
+    def receive(self, flags: int) -> bytes:
+        """Take the next message."""
+        frame = self._receive(flags)
+        self.taken += 1
+        if self.taken == self._pick:
+            self.frame, self.at, self._pick = frame, now(), next_pick(self.taken)
+        return frame
+
+
 class Latencies:
     """Counts the samples of one node; one thread notes, another takes."""
 

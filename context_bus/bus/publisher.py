@@ -179,7 +179,9 @@ class Publisher(Outgoing):
 
     def send(self, topic: str, body: bytes) -> None:
         """Send JSON text that is ready, as it is: nothing is added to its header."""
-        self.relay(check_topic(topic) + SEPARATOR + body)
+        frame = check_topic(topic) + SEPARATOR + body
+        with self._lock:
+            self._send_frame(frame, _time(), self._sent.of(topic), topic)
 
     def relay(self, frame: bytes) -> None:
         """Send a frame that came from a bus, topic and all, byte for byte."""

@@ -59,9 +59,13 @@ class Server:
             while not self._stopping:
                 self._wait(0 if more else None)
                 more = False
-                drain = self._drain if self._listening.latencies is None else self._drain_sampled
+                is_watched = self._listening.latencies is not None
                 for channel in self._listening.channels:
-                    more |= drain(channel)
+                    more |= (
+                        self._drain_sampled(channel)
+                        if is_watched
+                        else self._drain(channel, channel.socket.recv, DRAIN)
+                    )
         finally:
             self._stopping = False
             self._owner = 0
@@ -92,12 +96,12 @@ class Server:
                 self._news.read(time.monotonic())
         self._audience.refresh_after(WITHIN)
 
-    def _drain(self, channel: Channel) -> bool:
-        """Take what is there; says whether there may be more."""
-        recv, routes, nowait = channel.socket.recv, channel.routes, zmq.DONTWAIT
+    def _drain(self, channel: Channel, receive: Callable[[int], bytes], most: int) -> bool:
+        """Take so many messages at most; says whether there may be more."""
+        routes, nowait = channel.routes, zmq.DONTWAIT
         try:
-            for _ in range(DRAIN):
-                frame = recv(nowait)
+            for _ in range(most):
+                frame = receive(nowait)
                 topic, _, body = frame.partition(SEPARATOR)
                 try:
                     deliver = routes[topic]
@@ -115,31 +119,12 @@ class Server:
 
     def _drain_sampled(self, channel: Channel) -> bool:
         """The same, and remember how long one of the messages was on its way."""
-        recv, routes, nowait = channel.socket.recv, channel.routes, zmq.DONTWAIT
-        taken, pick, chosen, at = 0, 1, b"", 0.0
+        picking = latency.Picking(channel.socket.recv)
         try:
-            while taken < latency.BUNCH:
-                frame = recv(nowait)
-                taken += 1
-                if taken == pick:
-                    chosen, at, pick = frame, latency.now(), latency.next_pick(taken)
-                topic, _, body = frame.partition(SEPARATOR)
-                try:
-                    deliver = routes[topic]
-                except KeyError:
-                    found = channel.resolve(frame)
-                    if found is None:
-                        continue
-                    deliver, body = found
-                deliver(body)
-                if self._stopping:
-                    return True
-        except zmq.Again:
-            return False
+            return self._drain(channel, picking.receive, latency.BUNCH)
         finally:
-            if (latencies := self._listening.latencies) and taken:
-                latencies.note(chosen, at, taken)
-        return True
+            if (latencies := self._listening.latencies) and picking.taken:
+                latencies.note(picking.frame, picking.at, picking.taken)
 
     def stop(self) -> None:
         """End ``serve`` after the message in hand; from any thread, also before it began."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from context_bus.bus.outlet import Outlet
 from context_bus.context.measuring import APART, Subjects
 from context_bus.context.topquery import Publication, Subject
+from context_bus.kernel.beat import Beat
 from context_bus.process.probe import Probe
 from context_bus.process.usage import MONITOR_TOPIC, Options, published
 
@@ -88,7 +89,7 @@ class Publishing:
 
     async def _publish(self, outlet: Outlet, transaction: str, period: float, options: Options) -> None:
         probe, loop = Probe(min(APART, period)), asyncio.get_running_loop()
-        at = loop.time()
+        beat = Beat(period, loop.time())
         while True:
             try:
                 body = await asyncio.to_thread(
@@ -97,9 +98,7 @@ class Publishing:
                 outlet.send(MONITOR_TOPIC, body)
             except Exception:  # noqa: BLE001  # one that fails must not end them all
                 _log.exception("not published: transaction=%s", transaction)
-            # What came too late is left out and not made up for.
-            at = max(at + period, loop.time())
-            await asyncio.sleep(at - loop.time())
+            await asyncio.sleep(beat.left(loop.time()))
 
 
 def _body(probe: Probe, transaction: str, subjects: list[Subject], options: Options) -> bytes:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
 
 import msgspec
 import sqlalchemy as sa
 
-from context_bus.errors import StoreUnavailable
 from context_bus.monitor.buckets import Bucket, buckets_of
 from context_bus.monitor.tables import component, samples, series
-from context_bus.store import migrations
 from context_bus.store.address import Address
-from context_bus.store.engine import make_engine, reason_of
+from context_bus.store.looking import Looking
 
 #: Rows that are taken from the database at a time.
 _CHUNK = 10_000
@@ -42,7 +36,7 @@ class Series(msgspec.Struct, frozen=True):
     last: float
 
 
-class Records:
+class Records(Looking):
     """The records of one context.
 
     Args:
@@ -50,20 +44,7 @@ class Records:
     """
 
     def __init__(self, address: Address) -> None:
-        self._address = address
-        self._engine = make_engine(address, read_only=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Release everything."""
-        self._engine.dispose()
+        super().__init__(address, component(), f"nothing is recorded yet at {{}}; {REMEDY}")
 
     def series(self, *, counted: bool = True) -> tuple[Series, ...]:
         """What is recorded, by transaction and service, the youngest transaction first.
@@ -73,7 +54,8 @@ class Records:
 
         Raises:
             StoreTooNew: A later version wrote it.
-            StoreUnavailable: There are no records, or they cannot be read; so for every method.
+            NothingRecorded: There are no records yet; so for every method.
+            StoreUnavailable: They cannot be read; likewise.
         """
         own = samples.c.series == series.c.id
         wanted = [sa.func.min(samples.c.at), sa.func.max(samples.c.at)]
@@ -126,19 +108,10 @@ class Records:
         with self._connection() as connection:
             return list(buckets_of(connection.execute(statement), width))
 
-    @contextmanager
-    def _connection(self) -> Iterator[sa.Connection]:
-        context, address = self._address.context, self._address
-        if address.is_new:
-            raise StoreUnavailable(f"{context}: nothing is recorded yet at {address}; {REMEDY}")
-        try:
-            with self._engine.begin() as connection:
-                if not sa.inspect(connection).has_table(series.name):
-                    raise StoreUnavailable(f"{context}: nothing is recorded yet at {address}; {REMEDY}")
-                migrations.check(connection, component(), str(address))
-                yield connection
-        except sa.exc.SQLAlchemyError as error:
-            raise StoreUnavailable(f"{context}: {address} cannot be read: {reason_of(error)}") from error
+    def _check(self, connection: sa.Connection) -> None:
+        if not sa.inspect(connection).has_table(series.name):  # the database may be the provider's
+            raise self._nothing()
+        super()._check(connection)
 
 
 def _milliseconds(seconds: float) -> int:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from context_bus.bus.outlet import Outlet
 from context_bus.config.monitor import MonitorConf
 from context_bus.errors import BusError
+from context_bus.kernel.beat import Beat
 from context_bus.kernel.message import Frame
-from context_bus.monitor.beat import Beat
 from context_bus.monitor.keeper import Keeper
 from context_bus.monitor.roster import Entry, Record, roster_of
 from context_bus.monitor.sample import sample_of

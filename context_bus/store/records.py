@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
-
 import sqlalchemy as sa
 
-from context_bus.errors import NothingRecorded, StoreUnavailable
-from context_bus.store import migrations
 from context_bus.store.address import Address
 from context_bus.store.changes import Wish
-from context_bus.store.engine import make_engine, reason_of
+from context_bus.store.looking import Looking
 from context_bus.store.remembered import EventRow, ProcessRow, Remembered, ServiceRow, TransactionRow
 from context_bus.store.schema import core, events, processes, runs, services, transactions
 
@@ -49,7 +42,7 @@ def load(connection: sa.Connection) -> Remembered:
     )
 
 
-class Reader:
+class Reader(Looking):
     """Looks into a store, also while a provider writes it; never changes it, never makes one.
 
     Args:
@@ -57,20 +50,7 @@ class Reader:
     """
 
     def __init__(self, address: Address) -> None:
-        self._address = address
-        self._engine = make_engine(address, read_only=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Release everything."""
-        self._engine.dispose()
+        super().__init__(address, core(), "nothing is recorded at {}; start its provider first")
 
     def load(self) -> Remembered:
         """What a provider that starts now would find.
@@ -128,18 +108,3 @@ class Reader:
         """Number of the oldest event; 0 if there is none."""
         with self._connection() as connection:
             return connection.scalar(sa.select(sa.func.min(events.c.sequence))) or 0
-
-    @contextmanager
-    def _connection(self) -> Iterator[sa.Connection]:
-        if self._address.is_new:
-            raise NothingRecorded(
-                f"{self._address.context}: nothing is recorded at {self._address}; start its provider first"
-            )
-        try:
-            with self._engine.begin() as connection:
-                migrations.check(connection, core(), str(self._address))
-                yield connection
-        except sa.exc.SQLAlchemyError as error:
-            raise StoreUnavailable(
-                f"{self._address.context}: {self._address} cannot be read: {reason_of(error)}"
-            ) from error

@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from context_bus.monitor.place import address_for
 from context_bus.store.address import Address
-from context_bus.store.place import Place, place_of, prepare
-from tests.store import cluster
+from context_bus.store.place import Place
+from tests.store.conftest import place, server, url
 
-
-@pytest.fixture(scope="package")
-def server() -> Iterator[cluster.Cluster]:
-    """A PostgreSQL server."""
-    with cluster.cluster_or_skip() as running:
-        yield running
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """The place of a context file."""
-    place = place_of(tmp_path / "main.xml")
-    prepare(place)
-    return place
-
-
-@pytest.fixture(scope="package", params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest) -> str:
-    """What a user gives to choose a database; nothing for SQLite."""
-    if request.param == "sqlite":
-        return ""
-    server: cluster.Cluster = request.getfixturevalue("server")
-    return server.url
+__all__ = ["place", "server", "url"]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from context_bus.errors import StoreUnavailable
+from context_bus.errors import NothingRecorded
 from context_bus.monitor import keeper as keepers
 from context_bus.monitor.keeper import Keeper, Keeping
 from context_bus.monitor.records import Records
@@ -34,7 +34,7 @@ def kept(address: Address) -> int:
     with Records(address) as records:
         try:
             return sum(each.samples for each in records.series())
-        except StoreUnavailable:  # not made yet
+        except NothingRecorded:  # not made yet
             return 0
 
 

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
-from context_bus.errors import StoreTooNew, StoreUnavailable
+from context_bus.errors import NothingRecorded, StoreTooNew, StoreUnavailable
 from context_bus.monitor import ledger as ledgers
 from context_bus.monitor.buckets import Figures
 from context_bus.monitor.ledger import Ledger
@@ -142,7 +142,7 @@ def test_no_records_is_one_line_with_the_remedy(address: Address) -> None:
     """Whether there is no file or only a provider's tables."""
     with (
         Records(address) as records,
-        pytest.raises(StoreUnavailable, match=r"nothing is recorded yet.*store_records"),
+        pytest.raises(NothingRecorded, match=r"nothing is recorded yet.*store_records"),
     ):
         records.series()
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from context_bus.monitor.beat import Beat
+from context_bus.kernel.beat import Beat
 from context_bus.monitor.buckets import Bucket, Figures, buckets_of, figures_of
 from context_bus.monitor.roster import Entry, roster_of
 from context_bus.monitor.sample import STATES, Sample, sample_of

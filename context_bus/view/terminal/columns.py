@@ -61,6 +61,19 @@ class Column(Generic[R]):
     fits: bool = False
 
 
+def figures_column(
+    name: str,
+    title: str,
+    cell: Callable[[R, int], Cell],
+    key: Callable[[R], float],
+    *,
+    width: int,
+    weight: int,
+) -> Column[R]:
+    """A column of numbers: aligned at their right, and sorted with the largest first."""
+    return Column(name, title, cell, width, weight, right=True, key=key, largest_first=True)
+
+
 class Placed(NamedTuple, Generic[R]):
     """A column with the width that it got."""
 

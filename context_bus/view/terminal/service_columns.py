@@ -10,7 +10,7 @@ from rich.style import Style
 from context_bus.view import figures
 from context_bus.view.happened import without_directories
 from context_bus.view.snapshot import BROKEN, RUNNING, ServiceView
-from context_bus.view.terminal.columns import PLAIN, Cell, Column
+from context_bus.view.terminal.columns import PLAIN, Cell, Column, figures_column
 
 #: Colours of states: of the terminal's own sixteen, so that they suit its background.
 STATE_STYLES = {
@@ -135,35 +135,29 @@ COLUMNS: tuple[Column[Shown], ...] = (
         right=True,
         key=lambda shown: shown.service.pid or 0,
     ),
-    Column(
+    figures_column(
         "uptime",
         "UP",
         _uptime,
-        7,
-        4,
-        right=True,
-        key=lambda shown: shown.service.uptime(shown.now) or 0.0,
-        largest_first=True,
+        lambda shown: shown.service.uptime(shown.now) or 0.0,
+        width=7,
+        weight=4,
     ),
-    Column(
+    figures_column(
         "restarts",
         "RST",
         _restarts,
-        4,
-        6,
-        right=True,
-        key=lambda shown: shown.service.restarts,
-        largest_first=True,
+        lambda shown: shown.service.restarts,
+        width=4,
+        weight=6,
     ),
-    Column(
+    figures_column(
         "cpu",
         "CPU%",
         _cpu,
-        5,
-        2,
-        right=True,
-        key=lambda shown: shown.service.cpu_percent,
-        largest_first=True,
+        lambda shown: shown.service.cpu_percent,
+        width=5,
+        weight=2,
     ),
     Column(
         "cpu_curve",
@@ -173,15 +167,13 @@ COLUMNS: tuple[Column[Shown], ...] = (
         8,
         most=14,
     ),
-    Column(
+    figures_column(
         "rss",
         "RSS",
         lambda shown, width: _figure(shown, figures.size(shown.service.rss), shown.service.rss),
-        5,
-        3,
-        right=True,
-        key=lambda shown: shown.service.rss,
-        largest_first=True,
+        lambda shown: shown.service.rss,
+        width=5,
+        weight=3,
     ),
     Column(
         "rss_curve",
@@ -193,37 +185,31 @@ COLUMNS: tuple[Column[Shown], ...] = (
         12,
         most=8,
     ),
-    Column(
+    figures_column(
         "threads",
         "THR",
         lambda shown, width: _figure(shown, figures.count(shown.service.threads), shown.service.threads),
-        4,
-        10,
-        right=True,
-        key=lambda shown: shown.service.threads,
-        largest_first=True,
+        lambda shown: shown.service.threads,
+        width=4,
+        weight=10,
     ),
-    Column(
+    figures_column(
         "descriptors",
         "FDS",
         lambda shown, width: _figure(
             shown, figures.count(shown.service.descriptors), shown.service.descriptors
         ),
-        4,
-        11,
-        right=True,
-        key=lambda shown: shown.service.descriptors,
-        largest_first=True,
+        lambda shown: shown.service.descriptors,
+        width=4,
+        weight=11,
     ),
-    Column(
+    figures_column(
         "messages",
         "MSG/S",
         _messages,
-        5,
-        7,
-        right=True,
-        key=lambda shown: shown.service.messages_per_second,
-        largest_first=True,
+        lambda shown: shown.service.messages_per_second,
+        width=5,
+        weight=7,
     ),
     Column(
         "error",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from rich.style import Style
 
@@ -10,20 +11,37 @@ from context_bus.bus.insight import TopicRow
 from context_bus.view import figures
 from context_bus.view.owners import by_owner
 from context_bus.view.snapshot import Snapshot
-from context_bus.view.terminal.columns import PLAIN, Cell, Column, by_column
+from context_bus.view.terminal.columns import PLAIN, Cell, Column, by_column, figures_column
 from context_bus.view.terminal.table import Line
 
 DIM = Style(dim=True)
 BOLD = Style(bold=True)
 RED = Style(color="red", bold=True)
+V = TypeVar("V", float, float | None)
 
 
 def _figure(text: str, value: float | None, style: Style = PLAIN) -> Cell:
     return Cell(text, style if value else DIM)
 
 
-def _seconds(value: float | None) -> Cell:
-    return _figure(figures.delay(value), value)
+def _figures(
+    name: str,
+    title: str,
+    value: Callable[[TopicRow], V],
+    text: Callable[[V], str],
+    width: int,
+    weight: int,
+    style: Style = PLAIN,
+) -> Column[TopicRow]:
+    """A column of one figure of each topic; 0, and what nobody knows, is dim."""
+    return figures_column(
+        name,
+        title,
+        lambda row, _: _figure(text(value(row)), value(row), style),
+        lambda row: value(row) or 0.0,
+        width=width,
+        weight=weight,
+    )
 
 
 def _heard_by(row: TopicRow, width: int) -> Cell:
@@ -54,96 +72,15 @@ COLUMNS: tuple[Column[TopicRow], ...] = (
         fits=True,
         key=lambda row: row.sender,
     ),
-    Column(
-        "rate",
-        "MSG/S",
-        lambda row, width: _figure(figures.count(row.rate), row.rate),
-        6,
-        2,
-        right=True,
-        key=lambda row: row.rate,
-        largest_first=True,
-    ),
-    Column(
-        "bytes",
-        "BYTES/S",
-        lambda row, width: _figure(figures.byte_count(row.bytes_per_second), row.bytes_per_second),
-        7,
-        4,
-        right=True,
-        key=lambda row: row.bytes_per_second,
-        largest_first=True,
-    ),
-    Column(
-        "total",
-        "TOTAL",
-        lambda row, width: _figure(figures.count(row.messages), row.messages),
-        6,
-        7,
-        right=True,
-        key=lambda row: row.messages,
-        largest_first=True,
-    ),
-    Column(
-        "lost",
-        "LOST",
-        lambda row, width: _figure(figures.count(row.lost), row.lost, RED),
-        5,
-        3,
-        right=True,
-        key=lambda row: row.lost,
-        largest_first=True,
-    ),
-    Column(
-        "rejected",
-        "BAD",
-        lambda row, width: _figure(figures.count(row.rejected), row.rejected, RED),
-        5,
-        9,
-        right=True,
-        key=lambda row: row.rejected,
-        largest_first=True,
-    ),
-    Column(
-        "p50",
-        "P50",
-        lambda row, width: _seconds(row.p50),
-        7,
-        5,
-        right=True,
-        key=lambda row: row.p50 or 0.0,
-        largest_first=True,
-    ),
-    Column(
-        "p90",
-        "P90",
-        lambda row, width: _seconds(row.p90),
-        7,
-        10,
-        right=True,
-        key=lambda row: row.p90 or 0.0,
-        largest_first=True,
-    ),
-    Column(
-        "p99",
-        "P99",
-        lambda row, width: _seconds(row.p99),
-        7,
-        6,
-        right=True,
-        key=lambda row: row.p99 or 0.0,
-        largest_first=True,
-    ),
-    Column(
-        "receivers",
-        "HEARD BY",
-        _heard_by,
-        8,
-        8,
-        right=True,
-        key=lambda row: row.receivers,
-        largest_first=True,
-    ),
+    _figures("rate", "MSG/S", lambda row: row.rate, figures.count, 6, 2),
+    _figures("bytes", "BYTES/S", lambda row: row.bytes_per_second, figures.byte_count, 7, 4),
+    _figures("total", "TOTAL", lambda row: row.messages, figures.count, 6, 7),
+    _figures("lost", "LOST", lambda row: row.lost, figures.count, 5, 3, RED),
+    _figures("rejected", "BAD", lambda row: row.rejected, figures.count, 5, 9, RED),
+    _figures("p50", "P50", lambda row: row.p50, figures.delay, 7, 5),
+    _figures("p90", "P90", lambda row: row.p90, figures.delay, 7, 10),
+    _figures("p99", "P99", lambda row: row.p99, figures.delay, 7, 6),
+    figures_column("receivers", "HEARD BY", _heard_by, lambda row: row.receivers, width=8, weight=8),
 )
 BY_NAME = {each.name: each for each in COLUMNS}
 
