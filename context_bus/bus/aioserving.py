@@ -79,11 +79,9 @@ class AsyncServer:
                 self._arrival = loop.create_future()
                 is_watched = self._listening.latencies is not None
                 full = [
-                    await (
-                        self._drain_sampled(channel)
-                        if is_watched
-                        else self._drain(channel, channel.socket.recv, DRAIN)
-                    )
+                    await self._drain_sampled(channel)
+                    if is_watched
+                    else await self._drain(channel, channel.socket.recv, DRAIN) == DRAIN
                     for channel in self._listening.channels
                 ]
                 if any(full):
@@ -108,11 +106,11 @@ class AsyncServer:
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
 
-    async def _drain(self, channel: Channel, receive: Callable[[int], bytes], most: int) -> bool:
-        """Take so many messages at most; says whether there may be more."""
-        routes, nowait = channel.routes, zmq.DONTWAIT
+    async def _drain(self, channel: Channel, receive: Callable[[int], bytes], most: int) -> int:
+        """Take so many messages at most; says how many: fewer if there are no more, or ``stop`` came."""
+        routes, nowait, taken = channel.routes, zmq.DONTWAIT, 0
         try:
-            for _ in range(most):
+            for taken in range(most):
                 frame = receive(nowait)
                 topic, _, body = frame.partition(SEPARATOR)
                 try:
@@ -126,16 +124,22 @@ class AsyncServer:
                 if rest is not None:
                     await rest
                 if self._stopping:
-                    return False
+                    return taken + 1
         except zmq.Again:
-            return False
-        return True
+            return taken
+        return most
 
     async def _drain_sampled(self, channel: Channel) -> bool:
         """The same, and remember how long one of the messages was on its way."""
         picking = latency.Picking(channel.socket.recv)
         try:
-            return await self._drain(channel, picking.receive, latency.BUNCH)
+            while picking.taken < latency.BUNCH:
+                receive, most = picking.next()
+                taken = await self._drain(channel, receive, most)
+                picking.taken += taken
+                if taken < most or self._stopping:
+                    return False
+            return True
         finally:
             if (latencies := self._listening.latencies) and picking.taken:
                 latencies.note(picking.frame, picking.at, picking.taken)

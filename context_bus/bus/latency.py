@@ -49,7 +49,7 @@ def next_pick(place: int) -> int:
 
 
 class Picking:
-    """Receives as a socket does, and remembers one of the messages: each of them is as likely as any other.
+    """Chooses one message of a bunch, each as likely as any other; those in between cost nothing more.
 
     Args:
         receive: The socket's own way.
@@ -59,20 +59,22 @@ class Picking:
 
     def __init__(self, receive: Callable[[int], bytes]) -> None:
         self._receive, self._pick = receive, 1
-        #: Messages so far.
+        #: Messages of the bunch so far; whoever takes them counts.
         self.taken = 0
-        #: The one that is remembered.
+        #: The one that is chosen.
         self.frame = b""
         #: Wall clock when it was about to be handled.
         self.at = 0.0
 
-    def receive(self, flags: int) -> bytes:
-        """Take the next message."""
-        frame = self._receive(flags)
-        self.taken += 1
-        if self.taken == self._pick:
-            self.frame, self.at, self._pick = frame, now(), next_pick(self.taken)
-        return frame
+    def next(self) -> tuple[Callable[[int], bytes], int]:
+        """How to receive what comes next, and how many so; while ``taken`` is below ``BUNCH``."""
+        between = min(self._pick - 1, BUNCH) - self.taken
+        return (self._receive, between) if between else (self._choose, 1)
+
+    def _choose(self, flags: int) -> bytes:
+        self.frame = self._receive(flags)
+        self.at, self._pick = now(), next_pick(self._pick)
+        return self.frame
 
 
 class Latencies:

@@ -64,7 +64,7 @@ class Server:
                     more |= (
                         self._drain_sampled(channel)
                         if is_watched
-                        else self._drain(channel, channel.socket.recv, DRAIN)
+                        else self._drain(channel, channel.socket.recv, DRAIN) == DRAIN
                     )
         finally:
             self._stopping = False
@@ -96,11 +96,11 @@ class Server:
                 self._news.read(time.monotonic())
         self._audience.refresh_after(WITHIN)
 
-    def _drain(self, channel: Channel, receive: Callable[[int], bytes], most: int) -> bool:
-        """Take so many messages at most; says whether there may be more."""
-        routes, nowait = channel.routes, zmq.DONTWAIT
+    def _drain(self, channel: Channel, receive: Callable[[int], bytes], most: int) -> int:
+        """Take so many messages at most; says how many: fewer if there are no more, or ``stop`` came."""
+        routes, nowait, taken = channel.routes, zmq.DONTWAIT, 0
         try:
-            for _ in range(most):
+            for taken in range(most):
                 frame = receive(nowait)
                 topic, _, body = frame.partition(SEPARATOR)
                 try:
@@ -112,16 +112,22 @@ class Server:
                     deliver, body = found
                 deliver(body)
                 if self._stopping:
-                    return True
+                    return taken + 1
         except zmq.Again:
-            return False
-        return True
+            return taken
+        return most
 
     def _drain_sampled(self, channel: Channel) -> bool:
         """The same, and remember how long one of the messages was on its way."""
         picking = latency.Picking(channel.socket.recv)
         try:
-            return self._drain(channel, picking.receive, latency.BUNCH)
+            while picking.taken < latency.BUNCH:
+                receive, most = picking.next()
+                taken = self._drain(channel, receive, most)
+                picking.taken += taken
+                if taken < most or self._stopping:
+                    return False
+            return True
         finally:
             if (latencies := self._listening.latencies) and picking.taken:
                 latencies.note(picking.frame, picking.at, picking.taken)

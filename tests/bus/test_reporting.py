@@ -18,7 +18,7 @@ from context_bus.bus.aio import AsyncBus
 from context_bus.bus.endpoint import free_endpoint
 from context_bus.bus.forwarder import Forwarder
 from context_bus.bus.insight import TopicRow
-from context_bus.bus.latency import next_pick
+from context_bus.bus.latency import BUNCH, Picking
 from context_bus.bus.node import Bus
 from context_bus.bus.publisher import Publisher
 from context_bus.bus.report import INBOXES, STATS_TOPIC
@@ -205,17 +205,45 @@ def test_delays_are_within_a_tenth_of_the_truth(local: LocalBus) -> None:
         assert abs(found - ordered[int(share * 3000)]) < 0.1 * ordered[int(share * 3000)]
 
 
-def test_any_message_of_a_bunch_is_looked_at_with_the_same_chance() -> None:
-    """Though nobody knows beforehand how many there are: the one remembered last counts."""
+@pytest.mark.parametrize("there", [1, 2, 20, BUNCH])
+def test_any_message_of_a_bunch_is_looked_at_with_the_same_chance(there: int) -> None:
+    """Though nobody knows beforehand how many there are: the one chosen last counts."""
     random.seed(5)
-    counts = [0] * 20
-    for _ in range(20_000):
-        pick, chosen = 1, 0
-        for place in range(1, 21):
-            if place == pick:
-                chosen, pick = place, next_pick(place)
-        counts[chosen - 1] += 1
+    counts = [0] * there
+    for _ in range(1_000 * there):
+        ahead = iter(range(there))
+        picking = Picking(lambda _flags, ahead=ahead: b"%d" % next(ahead))  # type: ignore[misc]
+        while picking.taken < there:
+            receive, most = picking.next()
+            for _ in range(min(most, there - picking.taken)):
+                receive(0)
+                picking.taken += 1
+        counts[int(picking.frame)] += 1
     assert all(850 < count < 1150 for count in counts), counts
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 3, 30])
+def test_stop_in_a_handler_ends_after_its_message_while_somebody_watches(
+    local: LocalBus, stop_at: int
+) -> None:
+    """Whether the message is looked at or not."""
+    node, sender, got = local.bus(), local.bus(), list[int]()
+
+    def take(content: int) -> None:
+        got.append(content)
+        if content == stop_at:
+            node.stop()
+
+    node.subscribe("t", take)
+    with watch(local) as watching:
+        with serving(node):
+            sender.publish("t", 0)
+            wait_for_row(watching, "t", sender.publisher.sender, lambda row: row.received == 1)
+        assert node._listening.latencies is not None
+        for number in range(1, 41):
+            sender.publish("t", number)
+        node.serve()
+        assert got == list(range(stop_at + 1))
 
 
 def test_nobody_reports_when_nobody_listens(local: LocalBus) -> None:
