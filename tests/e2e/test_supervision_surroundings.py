@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import procs
 from tests.e2e.others import NOBODY, open_directory, opening
 from tests.e2e.project import Project, Service
 from tests.e2e.shells import Supervised
@@ -177,6 +178,6 @@ def test_python_services_run_as_the_user_and_group_that_are_named(open_project: 
         assert status(again)["Uid"] == [str(account.pw_uid)] * 4
         for each in wanted:
             assert provider.shell("stop", each).returncode == 0
-        assert not any(Path(f"/proc/{each}").exists() for each in children)
+        assert not procs.wait_gone(children, 5.0)
     finally:
         provider.clean_up()
