@@ -40,16 +40,10 @@ class _Stamped(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(_Stamped).decode
 
 
-def next_pick(place: int) -> int:
-    """Place of the message that is to be remembered in place of the one at this place, both from 1.
-
-    Of so many messages as turn out to be there, the one remembered last is any of them with the same chance.
-    """
-    return int(place / (1.0 - _random())) + 1
-
-
 class Picking:
-    """Chooses one message of a bunch, each as likely as any other; those in between cost nothing more.
+    """Chooses one message of a bunch; those in between cost nothing more.
+
+    Of so many messages as turn out to be there, the one chosen last is any of them with the same chance.
 
     Args:
         receive: The socket's own way.
@@ -58,7 +52,9 @@ class Picking:
     __slots__ = ("_pick", "_receive", "at", "frame", "taken")
 
     def __init__(self, receive: Callable[[int], bytes]) -> None:
-        self._receive, self._pick = receive, 1
+        self._receive = receive
+        #: Place of the message that is chosen next, from 1.
+        self._pick = 1
         #: Messages of the bunch so far; whoever takes them counts.
         self.taken = 0
         #: The one that is chosen.
@@ -73,7 +69,7 @@ class Picking:
 
     def _choose(self, flags: int) -> bytes:
         self.frame = self._receive(flags)
-        self.at, self._pick = now(), next_pick(self._pick)
+        self.at, self._pick = now(), int(self._pick / (1.0 - _random())) + 1
         return self.frame
 
 

@@ -29,6 +29,7 @@ from context_bus.bus.outgoing import (
 )
 from context_bus.bus.tally import Tally
 from context_bus.errors import NobodyListens, NotConnected
+from context_bus.kernel.closing import Closing
 from context_bus.kernel.ids import new_sender
 from context_bus.kernel.message import MARK, SEPARATOR, Header, Message
 
@@ -44,7 +45,7 @@ _join = b"".join
 T = TypeVar("T")
 
 
-class Publisher(Outgoing):
+class Publisher(Outgoing, Closing):
     """Publishes to a forwarder; safe to use from any thread.
 
     Args:
@@ -286,12 +287,6 @@ class Publisher(Outgoing):
             self._socket.close(round(linger * 1000))
         if self._own_context is not None:
             self._own_context.term()
-
-    def __enter__(self) -> Publisher:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 __all__ = ["BATCH", "Publisher", "check_topic"]

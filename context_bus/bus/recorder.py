@@ -17,6 +17,7 @@ from context_bus.bus.publisher import check_topic
 from context_bus.bus.recording import BLOCK_BYTES, Writer
 from context_bus.bus.subscriber import topic_filter
 from context_bus.bus.tallies import Tallies
+from context_bus.kernel.closing import Closing
 
 #: Seconds after which what came is written, however little it is: all that a killed recorder loses.
 WRITE_AFTER = 1.0
@@ -33,7 +34,7 @@ _LINK_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 _clock = time.monotonic_ns
 
 
-class Recorder:
+class Recorder(Closing):
     """Records topics of one forwarder.
 
     Args:
@@ -184,9 +185,3 @@ class Recorder:
         if not (self._is_linked or self._is_missed):
             ends.append(PATIENCE - self.elapsed)
         return max(0, round(min(ends) * 1000) + 1) if ends else None
-
-    def __enter__(self) -> Recorder:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

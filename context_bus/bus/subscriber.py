@@ -13,6 +13,7 @@ from context_bus.bus import sockets
 from context_bus.bus.counters import Counters, Sequence, read_envelope
 from context_bus.bus.novelty import Novelty
 from context_bus.errors import FrameError
+from context_bus.kernel.closing import Closing
 from context_bus.kernel.kept import is_answer, new_question
 from context_bus.kernel.message import SEPARATOR, UNREADABLE, split_frame
 
@@ -22,7 +23,7 @@ def topic_filter(topic: str) -> bytes:
     return topic.encode() + SEPARATOR if topic else b""
 
 
-class Subscriber:
+class Subscriber(Closing):
     """Receives frames of chosen topics.
 
     Args:
@@ -162,12 +163,6 @@ class Subscriber:
         self.socket.close(0)
         if self._own_context is not None:
             self._own_context.term()
-
-    def __enter__(self) -> Subscriber:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 __all__ = ["Subscriber", "read_envelope", "topic_filter"]

@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Self
 
 import zmq
 
@@ -18,6 +16,7 @@ from context_bus.bus import sockets
 from context_bus.bus.publisher import check_topic
 from context_bus.cli.latecomer import Latecomer
 from context_bus.cli.output import remark
+from context_bus.kernel.closing import Closing
 from context_bus.kernel.message import SEPARATOR
 
 #: Frames that may wait in this process; beyond it ZeroMQ drops, so it is as high as memory bears.
@@ -32,7 +31,7 @@ _LINK_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 LinkObserver = Callable[[str, bool], None]
 
 
-class Listener:
+class Listener(Closing):
     """Subscriptions to some topics, or to everything, at one or more endpoints.
 
     Args:
@@ -124,14 +123,6 @@ class Listener:
             socket.close(linger=0)
         self._zmq_context.term()
         self._sockets, self._monitors = {}, {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _open(self, endpoint: str) -> None:
         socket = self._zmq_context.socket(zmq.SUB)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
@@ -19,6 +17,7 @@ from context_bus.client.endpoints import Endpoints
 from context_bus.client.insight import BusWatch, ForwarderCounters, forwarder_counters
 from context_bus.context.commands import STATE_TOPIC
 from context_bus.errors import CommandRejected, CommandTimeout
+from context_bus.kernel.closing import Closing
 
 #: Seconds for the first reports to come, before the first look.
 SETTLE = 0.25
@@ -62,7 +61,7 @@ class Summary(msgspec.Struct, frozen=True):
     lost: int
 
 
-class Looker:
+class Looker(Closing):
     """Looks at the traffic of one bus.
 
     Args:
@@ -119,14 +118,6 @@ class Looker:
         """Look no more."""
         self._watch.close()
         self._conversation.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def summary(topic: str, rows: Sequence[TopicRow]) -> Summary:

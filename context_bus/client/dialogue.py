@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
+from context_bus.kernel.closing import Closing
 from context_bus.kernel.ids import new_request
 from context_bus.kernel.message import UNREADABLE, Header, Message
 
@@ -20,7 +19,7 @@ Arrival = tuple[str, Header, msgspec.Raw]
 _decode = msgspec.json.Decoder(Message[msgspec.Raw]).decode
 
 
-class Dialogue(ABC):
+class Dialogue(Closing):
     """One question and its answers.
 
     Args:
@@ -66,21 +65,9 @@ class Dialogue(ABC):
         self._put_back.extendleft(reversed([*arrivals]))
 
     @abstractmethod
-    def close(self) -> None:
-        """End it."""
-
-    @abstractmethod
     def _send(self, topic: str, message: Message[object]) -> None:
         """Send a message."""
 
     @abstractmethod
     def _receive(self, timeout: float) -> tuple[str, bytes] | None:
         """Wait for topic and body of the next message; None when none comes in time (seconds)."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -7,7 +7,6 @@ closes it stops them.
 from __future__ import annotations
 
 import time
-from typing import Self
 
 import msgspec
 
@@ -17,6 +16,7 @@ from context_bus.bus.subscriber import Subscriber
 from context_bus.client.asking import ANSWER_TIMEOUT, ask
 from context_bus.client.dialogue import Dialogue
 from context_bus.client.endpoints import Endpoints
+from context_bus.kernel.closing import Closing
 from context_bus.kernel.ids import new_token
 from context_bus.kernel.message import SEPARATOR, UNREADABLE
 
@@ -40,7 +40,7 @@ class _Told(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(_Told).decode
 
 
-class BusWatch:
+class BusWatch(Closing):
     """Listens to the reports of all nodes; belongs to the thread that made it.
 
     The first ones come within milliseconds: totals. Rates follow a second later.
@@ -89,12 +89,6 @@ class BusWatch:
     def close(self) -> None:
         """Listen no longer."""
         self._subscriber.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def forwarder_counters(conversation: Dialogue, timeout: float = ANSWER_TIMEOUT) -> ForwarderCounters:

@@ -163,7 +163,7 @@ def end_now(children: Sequence[Child], timeout: float = KILL_PATIENCE) -> None:
 
 
 def sweep(children: Iterable[Child]) -> dict[int, int]:
-    """Kill what ended children have left behind: members of their sessions, and daemons by their mark.
+    """Kill what ended children have left behind, and wait for its end: their sessions, daemons by their mark.
 
     Call it once for all children that ended together: it reads the process table, unless all of them are
     known to have left nothing.
@@ -190,6 +190,7 @@ def sweep(children: Iterable[Child]) -> dict[int, int]:
         if not victims and not undecided:
             break
         _await_execution(undecided, custodians, deadline)
+    tree.wait_gone(killed, KILL_PATIENCE)  # what was sent SIGKILL is still there for a moment
     return swept
 
 

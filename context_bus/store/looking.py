@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
 
 import sqlalchemy as sa
 
 from context_bus.errors import NothingRecorded, StoreUnavailable
+from context_bus.kernel.closing import Closing
 from context_bus.store import migrations
 from context_bus.store.address import Address
 from context_bus.store.component import Component
 from context_bus.store.engine import make_engine, reason_of
 
 
-class Looking:
+class Looking(Closing):
     """Looks into a database, also while its owner writes it; never changes it, never makes one.
 
     Args:
@@ -28,14 +27,6 @@ class Looking:
     def __init__(self, address: Address, component: Component, empty: str) -> None:
         self._address, self._component, self._empty = address, component, empty
         self._engine = make_engine(address, read_only=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Release everything."""

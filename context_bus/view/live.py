@@ -26,6 +26,7 @@ from context_bus.client.outcome import Outcome
 from context_bus.client.sampling import top
 from context_bus.context.commands import LoggedEvent
 from context_bus.errors import CommandRejected, ContextBusError
+from context_bus.kernel.closing import Closing
 from context_bus.process.usage import Usage
 from context_bus.view.contact import Contact, Find, join
 from context_bus.view.listener import Listener, Observer
@@ -47,7 +48,7 @@ ASK_AGAIN = 10.0
 ORDER_TIMEOUT = 30.0
 
 
-class Live:
+class Live(Closing):
     """What is known of one provider.
 
     Args:
@@ -159,12 +160,6 @@ class Live:
         with self._lock:
             self._contact.close()
             self._close_watch()
-
-    def __enter__(self) -> Live:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # -- asking, with the lock held ------------------------------------------------------------
 

@@ -254,11 +254,11 @@ def test_records_go_to_the_server_of_the_provider(tmp_path: Path) -> None:
 
 def _or_none(look: Any, *args: float) -> Any:
     """What there is; None while there is nothing yet."""
-    from context_bus.errors import StoreError
+    from context_bus.errors import NothingRecorded, StoreUnavailable
 
     try:
         return look(*args)
-    except StoreError:
+    except (NothingRecorded, StoreUnavailable):
         return None
 
 

@@ -178,6 +178,6 @@ def test_python_services_run_as_the_user_and_group_that_are_named(open_project: 
         assert status(again)["Uid"] == [str(account.pw_uid)] * 4
         for each in wanted:
             assert provider.shell("stop", each).returncode == 0
-        assert not procs.wait_gone(children, 5.0)
+        assert not procs.wait_gone(children, 0.0)
     finally:
         provider.clean_up()

@@ -10,7 +10,6 @@ import pytest
 from context_bus.errors import ServiceError
 from context_bus.service.description import Description
 from context_bus.service.inspecting import inspect_services, with_location
-from context_bus.testing.wait import wait_until
 from tests.e2e import procs
 
 SERVICES = Path(__file__).resolve().parents[2] / "Services"
@@ -86,8 +85,7 @@ def test_import_that_hangs_has_a_deadline(tmp_path: Path) -> None:
     service(tmp_path, "Slow", first)
     found = look(tmp_path, "Slow", 3.0)
     assert "importing it took more than 3 s" in str(found)
-    child = int(pid.read_text())
-    wait_until(lambda: procs.state(child) in {"", "Z"}, describe="the child is gone")
+    assert not procs.wait_gone([int(pid.read_text())], 5.0)
 
 
 def test_missing_service_is_told(tmp_path: Path) -> None:
