@@ -6,7 +6,7 @@ fault, and the fields say to what it happened. Every class pickles, since errors
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class ContextBusError(Exception):
@@ -25,8 +25,7 @@ class InternalError(ContextBusError):
 # -- configuration -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """One fault of a configuration: where it is, what is wrong, how to mend it.
 
     Args:
@@ -137,11 +136,118 @@ class CommandTimeout(ContextError):
     """The outcome of a command was not known in time."""
 
 
+# -- watched tasks -------------------------------------------------------------------------------
+
+
+class WatchError(ContextBusError):
+    """A watched task cannot be reserved, launched, shown or ended as asked."""
+
+    exit_code = 7
+
+
+class UnknownTask(WatchError):
+    """No task has this id: it never had one, has ended, or its reservation has expired.
+
+    Args:
+        taskid: The id.
+        consequence: What is not done therefore, e.g. "won't kill"; empty for a remedy instead.
+    """
+
+    def __init__(self, taskid: int, consequence: str = "") -> None:
+        self.taskid, self.consequence = taskid, consequence
+        super().__init__(taskid, consequence)
+
+    def __str__(self) -> str:
+        if self.consequence:
+            return f"unknown taskid, {self.consequence}"
+        return f"unknown taskid {self.taskid}; it has ended or never was, see the list and the history"
+
+
+class NotClearToStart(WatchError):
+    """A task cannot be launched under an id that is not reserved, or no longer."""
+
+    def __init__(self, taskid: int) -> None:
+        self.taskid = taskid
+        super().__init__(taskid)
+
+    def __str__(self) -> str:
+        return f"taskid={self.taskid} is not clear to start"
+
+
+class AlreadyReserved(WatchError):
+    """As many tasks of a name as wanted are reserved or run.
+
+    Args:
+        name: The name.
+        at_most: How many there may be.
+    """
+
+    def __init__(self, name: str, at_most: int = 1) -> None:
+        self.name, self.at_most = name, at_most
+        super().__init__(name, at_most)
+
+    def __str__(self) -> str:
+        if self.at_most == 1:
+            return "Could not reserve task, already exist and unique is set"
+        return f"Could not reserve task, {self.at_most} of {self.name} exist already and no more may"
+
+
+class NotRunning(WatchError):
+    """A task that is only reserved cannot be killed."""
+
+    def __init__(self, taskid: int) -> None:
+        self.taskid = taskid
+        super().__init__(taskid)
+
+    def __str__(self) -> str:
+        return "task is in status reserved, not running, won't kill"
+
+
+class FeedbackNeedsTaskid(WatchError):
+    """A command that is told where to write its feedback needs an id that was reserved before."""
+
+    def __str__(self) -> str:
+        return "taskid is required if task is expected to feedback, --feedback is set"
+
+
+class FeedpathMissing(WatchError):
+    """There is no directory for the feedback file.
+
+    Args:
+        path: The directory as the user gave it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(path)
+
+    def __str__(self) -> str:
+        return f"feedpath does not exist or is not a directory: {self.path}; make it, or give another"
+
+
+class TasksRunning(WatchError):
+    """A database is not emptied while tasks run.
+
+    Args:
+        where: The database.
+        taskids: Which tasks.
+    """
+
+    def __init__(self, where: str, taskids: tuple[int, ...]) -> None:
+        self.where, self.taskids = where, taskids
+        super().__init__(where, taskids)
+
+    def __str__(self) -> str:
+        ids = ", ".join(map(str, self.taskids[:5])) + (", ..." if len(self.taskids) > 5 else "")
+        who = f"task {ids} runs" if len(self.taskids) == 1 else f"tasks {ids} run"
+        return f"{self.where} is not initialized while {who}; wait, kill, or say --force to forget them"
+
+
 # -- store ---------------------------------------------------------------------------------------
 
 
 class StoreError(ContextBusError):
-    """What a provider remembers cannot be read, kept or owned."""
+    """What is to be remembered cannot be read, kept or owned."""
 
     exit_code = 9
 
@@ -165,6 +271,20 @@ class StoreTooNew(StoreError):
             f"{self.where} was written by a newer context_bus (schema {self.found} of {self.component}, "
             f"this one knows {self.known}); upgrade, or start with --fresh in another --state"
         )
+
+
+class DatabaseTooNew(StoreTooNew):
+    """A database of watched tasks was written by a later version."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where} was written by a newer context_bus (schema {self.found} of {self.component}, "
+            f"this one knows {self.known}); upgrade, or use another --db"
+        )
+
+
+class ForeignDatabase(StoreError):
+    """A file holds something else than watched tasks, and is left alone."""
 
 
 class StoreLocked(StoreError):

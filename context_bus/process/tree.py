@@ -11,7 +11,6 @@ import select
 import signal
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 #: States of a process that will not run again: zombie, dead.
@@ -25,8 +24,7 @@ _FLAGS, _CODE, _ENV_START, _ENV_END = 6, 23, 47, 48
 _KERNEL_THREAD = 0x0020_0000
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """One process for ever: a pid comes again, a pid with its start time does not.
 
     Args:

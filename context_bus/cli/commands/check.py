@@ -75,4 +75,5 @@ def _print(report: Report) -> None:
 def _document(report: Report) -> dict[str, object]:
     document = asdict(replace(report, context=None))
     del document["context"]
-    return {**document, "usable": report.is_usable}
+    told = {kind: [fault._asdict() for fault in getattr(report, kind)] for kind in ("faults", "warnings")}
+    return {**document, **told, "usable": report.is_usable}
