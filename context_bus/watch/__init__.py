@@ -1,1 +1,1 @@
-"""Watched tasks: any command with a reservation, a heartbeat, a deadline and a history. Must not know contexts."""
+"""Watched tasks: any command with a reservation, a heartbeat, a timeout, history. Must not know contexts."""
