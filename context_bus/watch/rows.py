@@ -1,0 +1,62 @@
+"""How values of watched tasks stand in rows, and come out again. Pure: knows columns and JSON only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from context_bus.process.tree import Identity
+from context_bus.watch.values import Outcome, Past, Task, TaskStatus, Wish
+
+#: Columns as they stand in a query.
+TASK = ", ".join(Task._fields)
+PAST = ", ".join(Past._fields)
+
+
+def task_of(row: Sequence[Any]) -> Task:
+    """Read a row of `tasks`."""
+    task = Task._make(row)
+    keepers = tuple(Identity(pid, ticks) for pid, ticks in json.loads(row[_KEEPERS] or "[]"))
+    return task._replace(
+        status=TaskStatus(task.status),
+        argv=argv_of(row[_ARGV]),
+        keepers=keepers,
+        request=Wish(**json.loads(row[_REQUEST])) if row[_REQUEST] else None,
+    )
+
+
+def past_of(row: Sequence[Any]) -> Past:
+    """Read a row of `history`."""
+    past = Past._make(row)
+    feedback = text_of(row[_FEEDBACK])
+    return past._replace(outcome=Outcome(past.outcome), argv=argv_of(row[_PAST_ARGV]), feedback=feedback)
+
+
+def argv_of(text: str | None) -> tuple[str, ...]:
+    """Read a command; empty where an older program left none."""
+    return tuple(json.loads(text or "[]"))
+
+
+def argv_text(argv: Iterable[str]) -> str:
+    """Write a command."""
+    return json.dumps([*argv])
+
+
+def keepers_text(keepers: Iterable[Identity]) -> str:
+    """Write who keeps a task."""
+    return json.dumps([[keeper.pid, keeper.ticks] for keeper in keepers])
+
+
+def wish_text(wish: Wish) -> str:
+    """Write a wish that a task be ended."""
+    return json.dumps(wish._asdict())
+
+
+def text_of(stored: str | bytes | None) -> str:
+    """Read what was reported, as JSON; a column of bytes may hold either."""
+    return stored.decode(errors="replace") if isinstance(stored, bytes) else stored or "{}"
+
+
+_ARGV, _KEEPERS, _REQUEST = (Task._fields.index(name) for name in ("argv", "keepers", "request"))
+_FEEDBACK, _PAST_ARGV = (Past._fields.index(name) for name in ("feedback", "argv"))
