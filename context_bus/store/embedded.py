@@ -52,6 +52,7 @@ class Embedded(Closing):
         self.path = path
         self.patience = patience
         self._connection: sqlite3.Connection | None = None
+        self._inode = (0, 0)
         self._is_writing = False
         self._has_log = False
         require_file(path)
@@ -75,6 +76,10 @@ class Embedded(Closing):
             yield self._connection
             return
         with told(self.path, self.patience):
+            require_file(self.path)
+            # Asked before SQLite finds out: it would have put files beside it that are not its owner's.
+            if not os.access(self.path, os.W_OK):
+                raise StoreUnavailable(f"{self.path} {_TROUBLE[sqlite3.SQLITE_READONLY]}")
             connection = self._open()
             connection.execute("BEGIN IMMEDIATE")
             self._is_writing = True
@@ -100,6 +105,7 @@ class Embedded(Closing):
             yield self._connection
             return
         with told(self.path, self.patience):
+            require_file(self.path)
             is_frozen = self._connection is None and _is_frozen(self.path)
             connection = _connect(self.path, self.patience, "immutable=1") if is_frozen else self._open()
             try:
@@ -115,10 +121,14 @@ class Embedded(Closing):
         """Look at what is there, at the beginning of each transaction; for classes that know more."""
 
     def _open(self) -> sqlite3.Connection:
+        inode = require_file(self.path)
+        # Where somebody has put another file in its place, nobody would find what is written to the first.
+        if inode != self._inode:
+            self.close()
         if self._connection is None:
-            require_file(self.path)
             self._connection = _connect(self.path, self.patience, "mode=rw")
             self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._inode, self._has_log = inode, False
         return self._connection
 
 
@@ -152,19 +162,26 @@ def use_log(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA busy_timeout={patience}")
 
 
-def require_file(path: Path) -> None:
+def require_file(path: Path) -> tuple[int, int]:
     """Make sure that there is something to open.
+
+    Returns:
+        What tells the file from another one at the same path: its device and inode.
 
     Raises:
         StoreUnavailable: There is nothing, or no regular file.
+        ForeignDatabase: SQLite would take it for empty, and it is not.
     """
     try:
         _require_regular(path)
-        os.stat(path)
+        found = os.stat(path)
     except FileNotFoundError:
         raise StoreUnavailable(f"db file {path} does not exist; initialize it first") from None
     except OSError as error:
         raise StoreUnavailable(f"db file {path} cannot be opened: {error.strerror}") from error
+    if found.st_size == 1:
+        raise _no_database(path)
+    return found.st_dev, found.st_ino
 
 
 @contextlib.contextmanager
@@ -190,13 +207,17 @@ def _words(path: Path, patience: float, error: sqlite3.Error) -> StoreError | No
             f"see which by `fuser {path}`, or try again"
         )
     if code == sqlite3.SQLITE_NOTADB:
-        return ForeignDatabase(f"{path} is not an SQLite database; it is left alone, use another file")
+        return _no_database(path)
     if code == sqlite3.SQLITE_IOERR:
         what = f"cannot be read or written ({error}, {error.sqlite_errorname}); nothing was changed"
         return StoreUnavailable(f"{path} {what}, see whether the disk is full or broken")
     if code in _TROUBLE:
         return StoreUnavailable(f"{path} {_TROUBLE[code]}")
     return None
+
+
+def _no_database(path: Path) -> ForeignDatabase:
+    return ForeignDatabase(f"{path} is not an SQLite database; it is left alone, use another file")
 
 
 def _require_regular(path: Path) -> None:

@@ -16,21 +16,21 @@ PAST = ", ".join(Past._fields)
 
 def task_of(row: Sequence[Any]) -> Task:
     """Read a row of `tasks`."""
-    task = Task._make(row)
-    keepers = tuple(Identity(pid, ticks) for pid, ticks in json.loads(row[_KEEPERS] or "[]"))
-    return task._replace(
-        status=TaskStatus(task.status),
-        argv=argv_of(row[_ARGV]),
-        keepers=keepers,
-        request=Wish(**json.loads(row[_REQUEST])) if row[_REQUEST] else None,
-    )
+    values = list(row)
+    values[_STATUS] = TaskStatus(row[_STATUS])
+    values[_ARGV] = argv_of(row[_ARGV])
+    values[_KEEPERS] = tuple(Identity(pid, ticks) for pid, ticks in json.loads(row[_KEEPERS] or "[]"))
+    values[_REQUEST] = Wish(**json.loads(row[_REQUEST])) if row[_REQUEST] else None
+    return Task._make(values)
 
 
 def past_of(row: Sequence[Any]) -> Past:
     """Read a row of `history`."""
-    past = Past._make(row)
-    feedback = text_of(row[_FEEDBACK])
-    return past._replace(outcome=Outcome(past.outcome), argv=argv_of(row[_PAST_ARGV]), feedback=feedback)
+    values = list(row)
+    values[_FEEDBACK] = text_of(row[_FEEDBACK])
+    values[_OUTCOME] = Outcome(row[_OUTCOME])
+    values[_PAST_ARGV] = argv_of(row[_PAST_ARGV])
+    return Past._make(values)
 
 
 def argv_of(text: str | None) -> tuple[str, ...]:
@@ -58,5 +58,5 @@ def text_of(stored: str | bytes | None) -> str:
     return stored.decode(errors="replace") if isinstance(stored, bytes) else stored or "{}"
 
 
-_ARGV, _KEEPERS, _REQUEST = (Task._fields.index(name) for name in ("argv", "keepers", "request"))
-_FEEDBACK, _PAST_ARGV = (Past._fields.index(name) for name in ("feedback", "argv"))
+_STATUS, _ARGV, _KEEPERS, _REQUEST = map(Task._fields.index, ("status", "argv", "keepers", "request"))
+_FEEDBACK, _OUTCOME, _PAST_ARGV = map(Past._fields.index, ("feedback", "outcome", "argv"))

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from context_bus.errors import UnknownTask
+from context_bus.watch.liveness import status_of
 from context_bus.watch.reservation import expire
 from context_bus.watch.rows import TASK, keepers_text, task_of, text_of, wish_text
+from context_bus.watch.values import TaskStatus
 
 if TYPE_CHECKING:
     from context_bus.process.tree import Identity
     from context_bus.watch.database import Database
-    from context_bus.watch.values import Task, TaskStatus, Wish
+    from context_bus.watch.values import Task, Wish
 
 
-def tasks(database: Database, *, name: str | None = None, reserved: bool = True) -> list[Task]:
+def tasks(
+    database: Database, *, name: str | None = None, reserved: bool = True, now: float | None = None
+) -> list[Task]:
     """All tasks that are reserved or run, by id. Costs the same however long the history is.
 
     Args:
         database: Where.
         name: Only those with this name.
         reserved: Whether those that are only reserved are wanted, too.
+        now: Seconds since the epoch, to have them as they stand then; without, as they were last written.
 
     Raises:
         StoreError: It cannot be read.
@@ -29,7 +35,9 @@ def tasks(database: Database, *, name: str | None = None, reserved: bool = True)
     wanted = ["1"] + ["name = ?"] * (name is not None) + ["status <> 'RESERVED'"] * (not reserved)
     query = f"SELECT {TASK} FROM tasks WHERE {' AND '.join(wanted)} ORDER BY id"
     with database.reading() as connection:
-        return [task_of(row) for row in connection.execute(query, () if name is None else (name,))]
+        rows = connection.execute(query, () if name is None else (name,)).fetchall()
+    found = map(task_of, rows)
+    return [*found] if now is None else [as_of(task, now) for task in found]
 
 
 def get(database: Database, taskid: int) -> Task | None:
@@ -37,6 +45,27 @@ def get(database: Database, taskid: int) -> Task | None:
     with database.reading() as connection:
         row = connection.execute(f"SELECT {TASK} FROM tasks WHERE id = ?", (taskid,)).fetchone()
         return None if row is None else task_of(row)
+
+
+def as_of(task: Task, now: float) -> Task:
+    """A task as it stands now: how long it runs, and how old its feedback is by the time of its file.
+
+    Args:
+        task: As it was last written.
+        now: Seconds since the epoch.
+    """
+    if task.status is TaskStatus.RESERVED or task.starttime is None:
+        return task
+    duration = max(0, int(now) - task.starttime)
+    if not (task.feedback and task.feedfile and task.timeout):
+        return task._replace(duration=duration)
+    try:
+        changed = os.stat(task.feedfile).st_mtime
+    except OSError:  # not there yet, or no longer
+        changed = 0.0
+    status = status_of(now - max(changed, task.starttime), task.timeout)
+    # Beyond the timeout it is for its watcher to say what it is.
+    return task._replace(duration=duration, status=status or TaskStatus.STALLED)
 
 
 def set_pid(database: Database, taskid: int, pid: int, ticks: int) -> None:
@@ -95,15 +124,16 @@ def last_feedback(database: Database, taskid: int) -> str:
 
 
 def update(database: Database, now: float) -> None:
-    """Bring durations up to date and delete expired reservations; who saw what when stays as it is.
+    """Bring durations and statuses up to date and delete expired reservations; `lastupdate` stays.
 
     Raises:
         StoreError: It cannot be written.
     """
-    query = "UPDATE tasks SET duration = max(0, ? - starttime) WHERE status <> 'RESERVED'"
+    query = "UPDATE tasks SET duration = ?, status = ? WHERE id = ?"
     with database.writing() as connection:
         expire(connection, now)
-        connection.execute(query, (int(now),))
+        looked = tasks(database, reserved=False, now=now)
+        connection.executemany(query, [(task.duration, task.status, task.id) for task in looked])
 
 
 def _set(database: Database, taskid: int, values: dict[str, object]) -> bool:
