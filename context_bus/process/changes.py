@@ -72,14 +72,14 @@ class FileChanges(Closing):
     def take(self, now: float) -> bool:
         """Learn what has happened; to be called when the descriptor is readable, and at `next_time`.
 
-        Whoever wants to know whether the file came, went, was touched or replaced looks at it afterwards;
-        what comes after that look will be told.
+        Whoever wants to know whether the file came, went or was replaced looks at it afterwards; what comes
+        after that look will be told.
 
         Args:
             now: Seconds on the monotonic clock.
 
         Returns:
-            Whether the file was written since the last time.
+            Whether the file was written or touched since the last time, which its times do not always tell.
         """
         if not self._path or now < self._next < math.inf:
             return False
@@ -88,7 +88,7 @@ class FileChanges(Closing):
         is_to_rest = bool(events) or self._watch < 0
         self._next = now + self._pause if is_to_rest else math.inf
         self._listen(not is_to_rest)
-        return any(event.mask & _MODIFY for event in events)
+        return any(event.mask & (_MODIFY | _ATTRIB) for event in events)
 
     def close(self) -> None:
         """Release the descriptors."""
