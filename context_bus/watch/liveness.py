@@ -15,6 +15,10 @@ SILENT_FROM = 0.25
 STALLED_FROM = 0.5
 #: Seconds behind a threshold at which a look sees what is beyond it, whatever was rounded; polls count them.
 TICK = 0.001
+#: Part of the timeout by which a look that comes too late was no look of somebody who was there.
+ABSENCE = 0.25
+#: Seconds that it is late at least: with timeouts of a second, looks may well be late by a quarter.
+SHORTEST_ABSENCE = 1.0
 #: Part of the timeout for which a watcher that was woken by feedback may rest.
 PAUSE_SHARE = 1 / 16
 #: Seconds of rest at least: twenty wakes per second are few enough, for timeouts below a second.
@@ -57,6 +61,20 @@ def next_change(age: float, timeout: float) -> float:
     thresholds = (SILENT_FROM * timeout, STALLED_FROM * timeout)
     later = next((one for one in thresholds if age < one), timeout)
     return later - age + TICK if age <= timeout else math.inf
+
+
+def fair_age(age: float, timeout: float) -> float:
+    """The age that a task is judged by.
+
+    A watcher can be stopped or starved itself, often together with what it watches (Ctrl-Z). A look that is
+    far too late says nothing of the task, so that is left the last quarter of its timeout.
+
+    Args:
+        age: As for `status_of`.
+        timeout: As for `status_of`.
+    """
+    is_late = age - timeout > max(ABSENCE * timeout, SHORTEST_ABSENCE)
+    return (1 - ABSENCE) * timeout if is_late else age
 
 
 def pause_for(timeout: float, *, wants_content: bool) -> float:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from context_bus.watch.liveness import TICK, next_change, pause_for, status_of
+from context_bus.watch.liveness import TICK, fair_age, next_change, pause_for, status_of
 from context_bus.watch.values import TaskStatus
 
 RUNNING, SILENT, STALLED = TaskStatus.RUNNING, TaskStatus.SILENT, TaskStatus.STALLED
@@ -66,6 +66,15 @@ def test_what_has_run_out_changes_no_more() -> None:
     assert next_change(40.5, 40.0) == math.inf
     assert status_of(1e9, math.inf) is RUNNING
     assert next_change(1e9, math.inf) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("age", "timeout", "expected"),
+    [(40, 40, 40), (50, 40, 50), (50.1, 40, 30), (2, 1, 2), (2.1, 1, 0.75), (9, math.inf, 9)],
+)
+def test_a_look_that_comes_far_too_late_leaves_a_quarter(age: float, timeout: float, expected: float) -> None:
+    """Who was away for so long knows nothing; a second too late is nothing, however short the timeout."""
+    assert fair_age(age, timeout) == expected
 
 
 @pytest.mark.parametrize(
