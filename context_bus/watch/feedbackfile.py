@@ -5,13 +5,13 @@ Knows the file system and thresholds; must not know processes, databases or cloc
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import stat
 from pathlib import Path
 from typing import TypeAlias
 
+from context_bus.errors import WatchError
 from context_bus.kernel.closing import Closing
 from context_bus.kernel.feedback import Feedback
 from context_bus.process.changes import FileChanges
@@ -171,12 +171,17 @@ def parse_file(path: Path) -> dict[str, str]:
         path: If nothing is there, there are no pairs.
 
     Raises:
-        OSError: It cannot be read.
+        WatchError: It cannot be read.
     """
     feedback = Feedback()
-    with contextlib.suppress(FileNotFoundError), open(path, "rb", buffering=0) as file:
-        while data := file.read(CHUNK):
-            feedback.feed(data)
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while data := file.read(CHUNK):
+                feedback.feed(data)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise WatchError(f"cannot read {path}: {error.strerror}; give a readable feedback file") from error
     return feedback.values
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inotify_simple import INotify, flags
 
+from context_bus.errors import WatchError
 from context_bus.kernel.feedback import parse
 from context_bus.testing.clock import ManualClock
 from context_bus.watch.feedbackfile import WINDOW, FeedbackFile, FeedbackReader, parse_file, set_aside
@@ -390,7 +391,7 @@ def test_a_file_is_parsed_at_once(tmp_path: Path) -> None:
     assert parse_file(path) == {}
     path.write_text("[a]1\n[b]2")
     assert parse_file(path) == {"a": "1", "b": "2"}
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(WatchError, match="Is a directory; give a readable feedback file"):
         parse_file(tmp_path)
 
 
