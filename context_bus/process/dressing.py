@@ -9,10 +9,13 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from context_bus.errors import ProcessError
-from context_bus.kernel.surroundings import Surroundings
 from context_bus.process.account import Account, find_account
+
+if TYPE_CHECKING:
+    from context_bus.kernel.surroundings import Surroundings
 
 
 def dress(what: Surroundings) -> None:

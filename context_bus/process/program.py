@@ -9,11 +9,14 @@ import os
 import resource
 import stat
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from context_bus.errors import ProcessError
-from context_bus.kernel.surroundings import Surroundings
 from context_bus.process.account import Account, find_account
 from context_bus.process.dressing import limit_number
+
+if TYPE_CHECKING:
+    from context_bus.kernel.surroundings import Surroundings
 
 #: Bytes in which the kernel looks for the interpreter of a script.
 _FIRST_LINE = 256
