@@ -41,6 +41,12 @@ def end_leftovers(identities: Iterable[Identity], variable: str = "") -> int:
     return len(killed)
 
 
+def find_leftovers(identities: Iterable[Identity], variable: str = "") -> list[Identity]:
+    """Find what `end_leftovers` would kill at first; same arguments."""
+    known = {identity.pid: identity for identity in identities}
+    return [row.identity for row in _victims(known, variable.encode() or None, tree.read_table())]
+
+
 def _victims(
     known: Mapping[int, Identity], mark: bytes | None, table: Mapping[int, tree.Row]
 ) -> Iterator[tree.Row]:
