@@ -203,6 +203,49 @@ class NotRunning(WatchError):
         return "task is in status reserved, not running, won't kill"
 
 
+class NeverLaunched(WatchError):
+    """A task that is waited for was reserved, and nobody launched it in time."""
+
+    def __init__(self, taskid: int) -> None:
+        self.taskid = taskid
+        super().__init__(taskid)
+
+    def __str__(self) -> str:
+        return f"taskid={self.taskid} was reserved, but not launched in time; reserve and launch it again"
+
+
+class StillRunning(WatchError):
+    """Tasks have not ended in the time that they are waited for.
+
+    Args:
+        taskids: Which.
+        timeout: Seconds they were waited for.
+    """
+
+    def __init__(self, taskids: tuple[int, ...], timeout: float) -> None:
+        self.taskids, self.timeout = taskids, timeout
+        super().__init__(taskids, timeout)
+
+    def __str__(self) -> str:
+        which = ", ".join(map(str, self.taskids))
+        return f"not ended within {self.timeout:g} s: taskid {which}; wait longer, or kill"
+
+
+class TaskOutOfReach(WatchError):
+    """A task cannot be ended by this user.
+
+    Args:
+        taskid: Which.
+    """
+
+    def __init__(self, taskid: int) -> None:
+        self.taskid = taskid
+        super().__init__(taskid)
+
+    def __str__(self) -> str:
+        return f"taskid={self.taskid} belongs to another user, not killed; do it as that user or as root"
+
+
 class FeedbackNeedsTaskid(WatchError):
     """A command that is told where to write its feedback needs an id that was reserved before."""
 
