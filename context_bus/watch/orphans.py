@@ -15,6 +15,7 @@ import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from context_bus.errors import StoreError
 from context_bus.process import tree
 from context_bus.watch import running
 from context_bus.watch.values import Ending, Outcome, TaskStatus
@@ -79,15 +80,24 @@ def settle(
         What is in the history now. A task that another user must end is not, and stays as it is.
 
     Raises:
-        StoreError: The database cannot be read or written.
+        StoreError: The database cannot be read or, by the patient, written: a list of a database that can
+            only be read shows what is there.
     """
     lost = [one for one in running.tasks(database, reserved=False) if taskid in (None, one.id)]
     lost = [one for one in lost if _is_lost(one)]
     if not lost:
         return []
+    settled: list[Past] = []
     with _turn(database, is_patient=is_patient) as is_ours:
-        settled = [_settle(database, one.id, now) for one in lost] if is_ours else []
-    return [past for past in settled if past is not None]
+        for one in lost if is_ours else ():
+            try:
+                past = _settle(database, one.id, now)
+            except StoreError:
+                if is_patient:
+                    raise
+                break
+            settled += [past] if past is not None else []
+    return settled
 
 
 def _is_lost(task: Task) -> bool:
@@ -105,21 +115,24 @@ def _turn(database: Database, *, is_patient: bool) -> Iterator[bool]:
     locks that SQLite holds there.
     """
     how = fcntl.LOCK_EX if is_patient else fcntl.LOCK_EX | fcntl.LOCK_NB
-    directory = os.open(os.path.dirname(os.path.abspath(database.path)), os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(directory, how)
-    except BlockingIOError:
-        yield False
-    else:
-        yield True
-    finally:
-        os.close(directory)
+    with contextlib.ExitStack() as opened:
+        is_ours = True
+        try:
+            directory = os.open(os.path.dirname(os.path.abspath(database.path)), os.O_RDONLY | os.O_CLOEXEC)
+            opened.callback(os.close, directory)
+            fcntl.flock(directory, how)
+        except BlockingIOError:
+            is_ours = False
+        except OSError:
+            pass  # no such locks there: two may end the same, and still the history takes it once
+        yield is_ours
 
 
 def _settle(database: Database, taskid: int, now: float) -> Past | None:
     from context_bus.watch import history
 
-    task = running.get(database, taskid)
+    with database.writing():  # nothing is ended that cannot be archived
+        task = running.get(database, taskid)
     if task is None or not _is_lost(task):  # somebody else was faster
         return None
     was_running = task.ticks is not None and is_command_alive(task)

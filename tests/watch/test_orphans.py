@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from context_bus.errors import StoreUnavailable
 from context_bus.process import tree
 from context_bus.watch import history, orphans, reservation, running
 from context_bus.watch.database import Database
@@ -143,6 +144,18 @@ def test_what_another_settles_is_left_to_it(database: Database, tmp_path: Path) 
         finally:
             os.close(directory)
         assert len(orphans.settle(database, time.time())) == 1
+
+
+def test_nothing_is_ended_that_cannot_be_archived(database: Database, path: Path) -> None:
+    """A list that cannot write goes on; a kill says why not."""
+    with launched(database) as task, Database(path, patience=0) as hindered:
+        task.kill_keepers()
+        with database.writing():
+            assert orphans.settle(hindered, time.time()) == []
+            with pytest.raises(StoreUnavailable):
+                orphans.settle(hindered, time.time(), is_patient=True)
+        assert len(task.living()) == 3
+        assert len(orphans.settle(hindered, time.time())) == 1
 
 
 def test_a_settler_killed_anywhere_is_followed_by_the_next(database: Database, path: Path) -> None:
