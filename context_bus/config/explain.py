@@ -12,6 +12,7 @@ from datetime import datetime
 from context_bus.config.model import ServiceType, TaskServiceConf
 from context_bus.config.quantities import say_cpus, say_limit, say_number, say_size
 from context_bus.config.supervision import (
+    Feedback,
     Liveness,
     LivenessKind,
     Output,
@@ -37,6 +38,7 @@ def explain(service: TaskServiceConf) -> str:
         *_restart(kept.restart),
         *_readiness(kept.readiness, service.service_type),
         *_liveness(kept.liveness),
+        *_feedback(kept.feedback),
         *_requires(service),
         *_stop(kept.stop),
         *([f"{kept.instances} instances"] if kept.instances > 1 else []),
@@ -103,6 +105,12 @@ def _liveness(conf: Liveness | None) -> Iterator[str]:
     else:
         failures = "a failure" if conf.failures == 1 else f"{conf.failures} failures"
         yield f"alive: {_probe(conf.kind, conf.probe)} {every}, hung after {failures}"
+
+
+def _feedback(conf: Feedback | None) -> Iterator[str]:
+    if conf is not None:
+        hung = "" if conf.timeout is None else f", hung after {_seconds(conf.timeout)} without"
+        yield f"feedback told at most every {_seconds(conf.every)}{hung}"
 
 
 def _probe(kind: str, conf: Probe) -> str:

@@ -1,4 +1,4 @@
-"""Reads ``<process>`` and ``<output>``: what a process runs in, and where its words go.
+"""Reads ``<process>``, ``<output>`` and ``<feedback>``: what a process runs in, and where its words go.
 
 Knows these elements; whether users, directories and limits exist is looked at where the process will run.
 """
@@ -14,13 +14,14 @@ from context_bus.config.quantities import (
     NO_LIMIT,
     parse_cpus,
     parse_limit,
+    parse_period,
     parse_size,
     parse_switch,
     parse_umask,
     parse_whole,
     say_limit,
 )
-from context_bus.config.supervision import Output
+from context_bus.config.supervision import Feedback, Output
 from context_bus.config.values import value
 from context_bus.kernel.surroundings import Surroundings
 
@@ -61,6 +62,20 @@ def read_output(level: Level, base: Output) -> Output:
         backups=value(level, "backups", partial(parse_whole, low=0, high=MAX_BACKUPS), base.backups),
         show=value(level, "show", parse_switch, base.show),
     )
+    level.finish()
+    return found
+
+
+def read_feedback(level: Level) -> Feedback:
+    """Read ``<feedback>``."""
+    usual = Feedback()
+    found = Feedback(
+        timeout=value(level, "timeout", parse_period, usual.timeout),
+        every=value(level, "every", parse_period, usual.every),
+    )
+    if found.timeout is not None and found.timeout <= found.every:
+        message = f"{found.timeout:g} s are over before a sign of life is looked for, {found.every:g} s later"
+        level.fault("timeout", message, "raise timeout or lower every")
     level.finish()
     return found
 

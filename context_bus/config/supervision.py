@@ -179,6 +179,20 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Feedback:
+    """How the feedback file of a command is followed: each change of its content is reported as ``updated``.
+
+    Args:
+        timeout: Seconds without a sign of it, also one that says nothing new, after which the service
+            counts as hung; None waits for ever.
+        every: Seconds between two reports; what changes faster is told by the next one.
+    """
+
+    timeout: float | None = None
+    every: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
 class Supervision:
     """All that a context file says of how one service is kept."""
 
@@ -189,5 +203,6 @@ class Supervision:
     requires: tuple[Requirement, ...] = ()
     surroundings: Surroundings = field(default_factory=Surroundings)
     output: Output = Output()
+    feedback: Feedback | None = None
     instances: int = 1
     schedule: str = ""

@@ -12,7 +12,7 @@ from functools import partial
 from context_bus.config.inheritance import liveness_of, readiness_of
 from context_bus.config.level import Level
 from context_bus.config.model import ServiceType
-from context_bus.config.process_reader import read_output, read_surroundings
+from context_bus.config.process_reader import read_feedback, read_output, read_surroundings
 from context_bus.config.quantities import (
     parse_codes,
     parse_factor,
@@ -24,6 +24,7 @@ from context_bus.config.quantities import (
 )
 from context_bus.config.supervision import (
     Condition,
+    Feedback,
     Liveness,
     LivenessKind,
     Probe,
@@ -40,7 +41,9 @@ from context_bus.config.values import value, word
 from context_bus.kernel import schedule
 
 #: Children of ``<supervision>`` that make sense for one service only, and where they belong.
-OWN_PARTS = dict.fromkeys(("requires", "depends_on", "instances", "schedule"), "TaskService/supervision")
+OWN_PARTS = dict.fromkeys(
+    ("requires", "depends_on", "instances", "schedule", "feedback"), "TaskService/supervision"
+)
 #: The other children, which a context may have as well.
 SHARED_PARTS = ("restart", "readiness", "liveness", "stop", "process", "output")
 #: Most processes of one service.
@@ -91,6 +94,7 @@ def read_supervision(level: Level, base: Supervision, service_type: ServiceType)
         requires=_read_requires(inner),
         instances=value(inner, "instances", partial(parse_whole, low=1, high=MAX_INSTANCES), 1),
         schedule=_read_schedule(inner, found),
+        feedback=_read_feedback(inner, service_type),
     )
     inner.finish()
     outputs = {found.output.stdout, found.output.stderr} - {"stdout"}
@@ -235,6 +239,16 @@ def _read_stop(level: Level, base: Stop, is_python: bool) -> Stop:
     )
     level.finish()
     return found
+
+
+def _read_feedback(level: Level, service_type: ServiceType) -> Feedback | None:
+    given = level.child("feedback")
+    if "feedback" not in level:
+        return None
+    if service_type is not ServiceType.COMMAND:
+        remedy = f'call notify("updated") in its task, or write serviceType="{ServiceType.COMMAND}"'
+        level.fault("feedback", f'is for commands, and this is a service of type "{service_type}"', remedy)
+    return read_feedback(given)
 
 
 def _read_requires(level: Level) -> tuple[Requirement, ...]:

@@ -14,6 +14,7 @@ from context_bus.config.node import Node
 from context_bus.config.quantities import say_cpus, say_limit, say_number, say_size
 from context_bus.config.supervision import (
     Condition,
+    Feedback,
     Liveness,
     Output,
     Probe,
@@ -45,6 +46,7 @@ def _parts(conf: Supervision, base: Supervision) -> Iterator[Node]:
     yield from _readiness(conf.readiness, base.readiness)
     yield from _liveness(conf.liveness, base.liveness)
     yield from _node("stop", _stop(conf.stop), _stop(base.stop))
+    yield from _feedback(conf.feedback)
     yield from (_requirement(required) for required in conf.requires)
     if conf.instances != 1:
         yield Node("instances", str(conf.instances))
@@ -112,6 +114,17 @@ def _probe_command(conf: Probe, base: Probe) -> tuple[Node, ...]:
 
 def _stop(conf: Stop) -> dict[str, str]:
     return {"signal": conf.signal, "grace": "" if conf.grace is None else say_number(conf.grace)}
+
+
+def _feedback(conf: Feedback | None) -> Iterator[Node]:
+    """The element, be it empty: that it is there says something."""
+    if conf is None:
+        return
+    usual = Feedback()
+    texts = {} if conf.timeout is None else {"timeout": say_number(conf.timeout)}
+    if conf.every != usual.every:
+        texts["every"] = say_number(conf.every)
+    yield Node("feedback", attributes=texts)
 
 
 def _requirement(conf: Requirement) -> Node:

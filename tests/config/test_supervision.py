@@ -8,6 +8,7 @@ from context_bus.config.load import parse_context
 from context_bus.config.model import ServiceType
 from context_bus.config.supervision import (
     Condition,
+    Feedback,
     Liveness,
     LivenessKind,
     Output,
@@ -260,7 +261,7 @@ def test_slip_in_the_type_is_one_fault():
         ("<colour/>",
          'colour: unknown name "colour"; known here: restart, readiness, liveness, stop, process, '
          'output, requires, '
-         "depends_on, instances, schedule"),
+         "depends_on, instances, schedule, feedback"),
     ],
 )  # fmt: skip
 def test_each_fault_is_one_line(inner, expected):
@@ -330,7 +331,7 @@ def test_context_does_not_force_what_cannot_be():
     assert thread == Supervision()
 
 
-@pytest.mark.parametrize("name", ["requires", "depends_on", "instances", "schedule"])
+@pytest.mark.parametrize("name", ["requires", "depends_on", "instances", "schedule", "feedback"])
 def test_context_cannot_say_what_is_of_one_service(name):
     """With the place where it belongs."""
     assert faults("", defaults=f"<{name}/>") == [
@@ -357,6 +358,44 @@ def test_what_only_commands_heed_is_a_warning(caplog):
     caplog.clear()
     found = read('<stop signal="int"/><restart success_codes="0,3"/>', "Command")
     assert (found.stop.signal, found.restart.success_codes, caplog.messages) == ("SIGINT", (0, 3), [])
+
+
+def test_feedback_is_followed_if_its_element_is_there():
+    """Be it empty; as attributes or elements; not of its own accord."""
+    assert read("", "Command").feedback is None
+    assert read("<feedback/>", "Command").feedback == Feedback()
+    assert read('<feedback timeout="30" every="1"/>', "Command").feedback == Feedback(30.0, 1.0)
+    inner = "<feedback><timeout>0.5</timeout></feedback>"
+    assert read(inner, "Command").feedback == Feedback(0.5)
+
+
+@pytest.mark.parametrize(
+    ("inner", "expected"),
+    [
+        ('<feedback timeout="soon"/>',
+         'feedback/timeout: "soon" is no duration: expected seconds, such as 0.5'),
+        ('<feedback timeout="0"/>', 'feedback/timeout: "0" is no time at all: expected more than 0 seconds'),
+        ('<feedback timeout="0.2"/>',
+         "feedback/timeout: 0.2 s are over before a sign of life is looked for, 0.25 s later; "
+         "raise timeout or lower every"),
+        ('<feedback after="3"/>', 'feedback/after: unknown name "after"; known here: timeout, every'),
+        ("<feedback>30</feedback>",
+         'feedback: the text "30" has no meaning here; known here: timeout, every'),
+        ("<feedback/><feedback/>", "feedback: given 2 times (lines 10, 10); keep one"),
+    ],
+)  # fmt: skip
+def test_feedback_that_makes_no_sense_is_one_line(inner, expected):
+    """With the element and the remedy."""
+    assert faults(inner, "Command") == [expected]
+
+
+@pytest.mark.parametrize("kind", ["Process", "Thread"])
+def test_feedback_is_for_commands(kind):
+    """A Python service has better means."""
+    assert faults("<feedback/>", kind) == [
+        f'feedback: is for commands, and this is a service of type "{kind}"; '
+        'call notify("updated") in its task, or write serviceType="Command"'
+    ]
 
 
 def test_id_of_an_instance_is_refused():

@@ -126,3 +126,13 @@ def test_command_is_merged_and_told_from_a_service():
         "give the command another id",
     )
     assert web.service_type is ServiceType.COMMAND
+
+
+def test_feedback_survives_in_both_syntaxes():
+    """Also an element that says no more than that it is there."""
+    for inner in ("<feedback/>", '<feedback timeout="30"/>', '<feedback timeout="3" every="0.5"/>'):
+        conf = parse_context(kept_context(kept(inner, service_type="Command")).encode(), "c.xml")
+        xml, yaml = write_xml(conf), write_yaml(conf)
+        assert inner in xml.decode()
+        assert parse_context(xml, "c.xml") == parse_context(yaml, "c.yaml") == conf
+        assert service_from_image(service_to_image(conf.services[0])) == conf.services[0]

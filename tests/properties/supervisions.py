@@ -8,6 +8,7 @@ from context_bus.config.model import ServiceType
 from context_bus.config.process_reader import LIMITS
 from context_bus.config.supervision import (
     Condition,
+    Feedback,
     Liveness,
     LivenessKind,
     Output,
@@ -98,6 +99,11 @@ OUTPUT = st.builds(
     st.integers(0, 99),
     st.booleans(),
 )
+FEEDBACK = st.none() | PERIOD.flatmap(
+    lambda every: st.builds(
+        Feedback, st.none() | st.floats(1e-3, 1e6).map(lambda more: every + more), st.just(every)
+    )
+)
 STOP = st.builds(Stop, st.sampled_from(["SIGTERM", "SIGINT", "SIGUSR1"]), st.none() | SECONDS)
 
 
@@ -139,6 +145,7 @@ def supervisions(
         requires=tuple(draw(requirements(others))),
         surroundings=Surroundings() if is_thread else draw(SURROUNDINGS),
         output=output,
+        feedback=draw(FEEDBACK) if service_type is ServiceType.COMMAND else None,
         instances=1 if is_thread else draw(st.integers(1, 3)),
         schedule="" if never_due else draw(st.sampled_from(["", "*/5 * * * *", "0 0 29 2 MON"])),
     )
