@@ -110,7 +110,8 @@ def _liveness(conf: Liveness | None) -> Iterator[str]:
 def _feedback(conf: Feedback | None) -> Iterator[str]:
     if conf is not None:
         hung = "" if conf.timeout is None else f", hung after {_seconds(conf.timeout)} without"
-        yield f"feedback told at most every {_seconds(conf.every)}{hung}"
+        where = f" in {conf.file}" if conf.file else ""
+        yield f"feedback{where} told at most every {_seconds(conf.every)}{hung}"
 
 
 def _probe(kind: str, conf: Probe) -> str:

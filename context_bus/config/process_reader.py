@@ -72,6 +72,7 @@ def read_feedback(level: Level) -> Feedback:
     found = Feedback(
         timeout=value(level, "timeout", parse_period, usual.timeout),
         every=value(level, "every", parse_period, usual.every),
+        file=level.text("file"),
     )
     if found.timeout is not None and found.timeout <= found.every:
         message = f"{found.timeout:g} s are over before a sign of life is looked for, {found.every:g} s later"

@@ -186,10 +186,13 @@ class Feedback:
         timeout: Seconds without a sign of it, also one that says nothing new, after which the service
             counts as hung; None waits for ever.
         every: Seconds between two reports; what changes faster is told by the next one.
+        file: The file, relative to the context file; empty for one of the provider's own, whose path the
+            command learns from its environment.
     """
 
     timeout: float | None = None
     every: float = 0.25
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ def read_supervision(level: Level, base: Supervision, service_type: ServiceType)
         feedback=_read_feedback(inner, service_type),
     )
     inner.finish()
+    _check_feedback(inner, found)
     outputs = {found.output.stdout, found.output.stderr} - {"stdout"}
     if found.readiness.kind is ReadinessKind.LOG and outputs <= _UNREAD:
         inner.fault("readiness", "nobody reads the output of this service", 'write <output stdout="log"/>')
@@ -249,6 +250,18 @@ def _read_feedback(level: Level, service_type: ServiceType) -> Feedback | None:
         remedy = f'call notify("updated") in its task, or write serviceType="{ServiceType.COMMAND}"'
         level.fault("feedback", f'is for commands, and this is a service of type "{service_type}"', remedy)
     return read_feedback(given)
+
+
+def _check_feedback(level: Level, found: Supervision) -> None:
+    if found.feedback is None:
+        return
+    if found.feedback.file and found.instances > 1:
+        remedy = "leave out file, then each has one of its own"
+        level.fault("feedback", "one file cannot be that of several instances", remedy)
+    who = found.surroundings.user or found.surroundings.group
+    if who and not found.feedback.file:
+        message = f'the file of the provider may be out of reach for "{who}"'
+        level.warn("feedback", message, 'name one that it can write: file="/run/NAME/feedback.log"')
 
 
 def _read_requires(level: Level) -> tuple[Requirement, ...]:

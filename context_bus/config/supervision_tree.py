@@ -124,6 +124,8 @@ def _feedback(conf: Feedback | None) -> Iterator[Node]:
     texts = {} if conf.timeout is None else {"timeout": say_number(conf.timeout)}
     if conf.every != usual.every:
         texts["every"] = say_number(conf.every)
+    if conf.file:
+        texts["file"] = conf.file
     yield Node("feedback", attributes=texts)
 
 

@@ -95,8 +95,8 @@ def test_commands_have_words_of_their_own():
         words(inner, "Command") == "exit code 0 or 3 is success; ready: executed within 5 s; stops on SIGINT"
     )
     assert words("<feedback/>", "Command") == "feedback told at most every 0.25 s"
-    inner = '<feedback timeout="30" every="1"/>'
-    assert words(inner, "Command") == "feedback told at most every 1 s, hung after 30 s without"
+    inner = '<feedback timeout="30" every="1" file="f.log"/>'
+    assert words(inner, "Command") == "feedback in f.log told at most every 1 s, hung after 30 s without"
 
 
 def test_next_times_are_three():

@@ -378,15 +378,31 @@ def test_feedback_is_followed_if_its_element_is_there():
         ('<feedback timeout="0.2"/>',
          "feedback/timeout: 0.2 s are over before a sign of life is looked for, 0.25 s later; "
          "raise timeout or lower every"),
-        ('<feedback after="3"/>', 'feedback/after: unknown name "after"; known here: timeout, every'),
+        ('<feedback after="3"/>', 'feedback/after: unknown name "after"; known here: timeout, every, file'),
         ("<feedback>30</feedback>",
-         'feedback: the text "30" has no meaning here; known here: timeout, every'),
+         'feedback: the text "30" has no meaning here; known here: timeout, every, file'),
+        ('<feedback file="f.log"/><instances>2</instances>',
+         "feedback: one file cannot be that of several instances; "
+         "leave out file, then each has one of its own"),
         ("<feedback/><feedback/>", "feedback: given 2 times (lines 10, 10); keep one"),
     ],
 )  # fmt: skip
 def test_feedback_that_makes_no_sense_is_one_line(inner, expected):
     """With the element and the remedy."""
     assert faults(inner, "Command") == [expected]
+
+
+def test_private_feedback_of_another_user_is_a_warning(caplog):
+    """It is in the state directory, which is the owner's; a file that is named is theirs to see to."""
+    read('<process user="nobody"/><feedback/>', "Command")
+    (message,) = caplog.messages
+    assert message.split("supervision/")[1] == (
+        'feedback: the file of the provider may be out of reach for "nobody"; '
+        'name one that it can write: file="/run/NAME/feedback.log"'
+    )
+    caplog.clear()
+    found = read('<process user="nobody"/><feedback file="/run/x/feedback.log"/>', "Command")
+    assert (found.feedback, caplog.messages) == (Feedback(file="/run/x/feedback.log"), [])
 
 
 @pytest.mark.parametrize("kind", ["Process", "Thread"])

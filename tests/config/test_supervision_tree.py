@@ -130,7 +130,8 @@ def test_command_is_merged_and_told_from_a_service():
 
 def test_feedback_survives_in_both_syntaxes():
     """Also an element that says no more than that it is there."""
-    for inner in ("<feedback/>", '<feedback timeout="30"/>', '<feedback timeout="3" every="0.5"/>'):
+    every = '<feedback timeout="3" every="0.5" file="f.log"/>'
+    for inner in ("<feedback/>", '<feedback timeout="30"/>', every):
         conf = parse_context(kept_context(kept(inner, service_type="Command")).encode(), "c.xml")
         xml, yaml = write_xml(conf), write_yaml(conf)
         assert inner in xml.decode()

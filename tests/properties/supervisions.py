@@ -101,7 +101,7 @@ OUTPUT = st.builds(
 )
 FEEDBACK = st.none() | PERIOD.flatmap(
     lambda every: st.builds(
-        Feedback, st.none() | st.floats(1e-3, 1e6).map(lambda more: every + more), st.just(every)
+        Feedback, st.none() | st.floats(1e-3, 1e6).map(lambda more: every + more), st.just(every), TEXT
     )
 )
 STOP = st.builds(Stop, st.sampled_from(["SIGTERM", "SIGINT", "SIGUSR1"]), st.none() | SECONDS)
@@ -125,6 +125,7 @@ def supervisions(
     is_thread = service_type is ServiceType.THREAD
     output = Output() if is_thread else draw(OUTPUT)
     is_read = not is_thread and {output.stdout, output.stderr} - {"stdout", "null", "inherit"}
+    feedback = draw(FEEDBACK) if service_type is ServiceType.COMMAND else None
     restart = draw(restarts())
     never_due = restart.policy is RestartWhen.ALWAYS
     return Supervision(
@@ -145,8 +146,8 @@ def supervisions(
         requires=tuple(draw(requirements(others))),
         surroundings=Surroundings() if is_thread else draw(SURROUNDINGS),
         output=output,
-        feedback=draw(FEEDBACK) if service_type is ServiceType.COMMAND else None,
-        instances=1 if is_thread else draw(st.integers(1, 3)),
+        feedback=feedback,
+        instances=1 if is_thread or (feedback and feedback.file) else draw(st.integers(1, 3)),
         schedule="" if never_due else draw(st.sampled_from(["", "*/5 * * * *", "0 0 29 2 MON"])),
     )
 
