@@ -23,6 +23,7 @@ from context_bus.context.events import (
     CommandReceived,
     DeadlineReached,
     Event,
+    FeedbackRead,
     FileRead,
     Key,
     LeaveAsked,
@@ -59,7 +60,14 @@ from context_bus.service.reports import Report
 
 #: What can happen to one process of a service.
 ChildEvent = (
-    ChildSpawned | SpawnFailed | ChildExited | ChildFrozen | ProbeAnswered | LifeLost | DeadlineReached
+    ChildSpawned
+    | SpawnFailed
+    | ChildExited
+    | ChildFrozen
+    | ProbeAnswered
+    | LifeLost
+    | FeedbackRead
+    | DeadlineReached
 )
 
 
@@ -244,6 +252,8 @@ class Engine:
                 self._happenings.warming.answered(member, event.reason, now)
             case LifeLost():
                 self._happenings.condemn(member, event.reason, now)
+            case FeedbackRead():
+                self._happenings.gave_feedback(member, event.values, now)
 
     def _fire(self, member: Member, action: str, result: str, commanded: bool, now: float) -> None:
         self._firing.fire(self._wishes, member, (action, result, commanded), now)

@@ -274,6 +274,14 @@ class LifeLost(msgspec.Struct, frozen=True):
     reason: str
 
 
+class FeedbackRead(msgspec.Struct, frozen=True):
+    """An incarnation, which is a program, has other feedback in its file than before."""
+
+    key: Key
+    incarnation: int
+    values: Mapping[str, str]
+
+
 class ChildFrozen(msgspec.Struct, frozen=True):
     """The process of an incarnation was stopped by a signal (SIGSTOP), or goes on."""
 
@@ -310,6 +318,7 @@ Event = (
     | ChildFrozen
     | ProbeAnswered
     | LifeLost
+    | FeedbackRead
     | ClockSet
     | DeadlineReached
 )

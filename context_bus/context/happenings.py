@@ -5,21 +5,21 @@ Knows the steps; must not know commands nor transitions, only that somebody fire
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from context_bus.config.model import Action
 from context_bus.context.commands import AnswerKind
 from context_bus.context.ending import Verdict, accident, judge
 from context_bus.context.events import ChildExited, Ending, Reported, Timer
 from context_bus.context.gating import Gates
-from context_bus.context.instructions import Broadcast, EndChild, TellService, Trace
+from context_bus.context.instructions import Broadcast, EndChild, PublishReport, TellService, Trace
 from context_bus.context.keeping import Keeping, is_program
 from context_bus.context.member import Goal, Member, Relaunch
 from context_bus.context.states import DOWN, RUNNING, State
 from context_bus.context.steps import Steps
-from context_bus.context.trace import ServiceFrozen
+from context_bus.context.trace import ServiceFrozen, ServiceReported
 from context_bus.context.warming import Warming
-from context_bus.service.reports import Report
+from context_bus.service.reports import SUCCESS, Report, update_content
 
 #: Told of everything that may let transitions fire: member, verb, result, whether it was asked for, now.
 Fire = Callable[[Member, str, str, bool, float], None]
@@ -77,6 +77,17 @@ class Happenings:
             if member.state is State.STARTED:
                 self._steps.change(member, "report_updated")
             self._fire(member, report.action, report.result, False, now)
+
+    def gave_feedback(self, member: Member, values: Mapping[str, str], now: float) -> None:
+        """A program has a result, which is reported on its behalf."""
+        if member.state not in RUNNING:
+            return
+        status = update_content(SUCCESS, member.conf.device_action, values).status
+        result = str(status["result"])
+        self._steps.put(PublishReport(member.key, member.conf, Report.UPDATED, status))
+        name = member.conf.service_name
+        self._steps.put(Trace(ServiceReported(*member.key, name, Report.UPDATED, result, status)))
+        self.updated(member, Reported(*member.key, Report.UPDATED, result), now)
 
     def exited(self, member: Member, event: ChildExited, now: float) -> None:
         """The process is gone; its last report may still be on its way."""

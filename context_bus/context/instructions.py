@@ -57,7 +57,10 @@ class ProbeReadiness(msgspec.Struct, frozen=True):
 
 
 class WatchLife(msgspec.Struct, frozen=True):
-    """Watch whether a service that runs is alive; comes back with ``LifeLost``, once."""
+    """Watch whether a service that runs is alive; comes back with ``LifeLost``, once.
+
+    Of a program also what it says in its feedback; comes back with ``FeedbackRead``.
+    """
 
     key: Key
     incarnation: int

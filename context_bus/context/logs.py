@@ -58,13 +58,13 @@ class Logs:
         if where == "log":
             if self._directory is None:
                 return Sink(SinkKind.INHERIT)
-            path = self._directory / _name(key.transaction) / f"{_name(key.service_id)}.{suffix}"
+            path = self._directory / path_name(key.transaction) / f"{path_name(key.service_id)}.{suffix}"
         else:
             path = self._home / where
         return Sink(SinkKind.FILE, path.absolute(), output.max_bytes, output.backups, output.show)
 
 
-def _name(text: str) -> str:
+def path_name(text: str) -> str:
     """A name as part of a path: it comes from the wire, and must not lead elsewhere."""
     quoted = quote(text, safe="#") or "%"
     return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted

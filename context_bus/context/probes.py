@@ -14,6 +14,7 @@ from pathlib import Path
 from context_bus.config.model import TaskServiceConf
 from context_bus.config.supervision import Liveness, LivenessKind, Readiness, ReadinessKind
 from context_bus.context.events import Event, Key, LifeLost, ProbeAnswered
+from context_bus.context.feedback import Feedbacks
 from context_bus.context.instructions import ProbeReadiness, WatchLife
 from context_bus.kernel.surroundings import Surroundings
 from context_bus.process.tail import follow
@@ -30,21 +31,34 @@ class Probes:
     Args:
         post: Takes the events.
         surroundings: What the process of a service runs in; a program that asks for it runs in the same.
+        feedbacks: Follows what programs say of themselves.
     """
 
     def __init__(
-        self, post: Callable[[Event], None], surroundings: Callable[[Key, TaskServiceConf], Surroundings]
+        self,
+        post: Callable[[Event], None],
+        surroundings: Callable[[Key, TaskServiceConf], Surroundings],
+        feedbacks: Feedbacks,
     ) -> None:
-        self._post, self._surroundings = post, surroundings
+        self._post, self._surroundings, self._feedbacks = post, surroundings, feedbacks
         self._probes: dict[tuple[Key, int], _Probe] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
     async def prepare(
         self, key: Key, incarnation: int, conf: TaskServiceConf, logs: tuple[Path, ...]
     ) -> None:
-        """Get ready for a process that is about to be made: no line that it writes may be missed."""
+        """Get ready for a process that is about to be made: no line that it writes may be missed.
+
+        Raises:
+            ServiceError: There is no place for its feedback.
+        """
+        self._feedbacks.prepare(key, incarnation, conf)
         if conf.supervision.readiness.kind is ReadinessKind.LOG and logs:
             await self._probe(key, incarnation, conf).read(logs, conf.supervision.readiness.probe.target)
+
+    def adopt(self, key: Key, incarnation: int, conf: TaskServiceConf) -> None:
+        """Get ready for a process that an earlier provider made."""
+        self._feedbacks.adopt(key, incarnation, conf)
 
     def seek(self, order: ProbeReadiness) -> None:
         """Ask until a service is ready."""
@@ -52,6 +66,7 @@ class Probes:
 
     def watch(self, order: WatchLife) -> None:
         """Ask from now on whether a service is alive."""
+        self._feedbacks.watch(order.key, order.incarnation)
         if order.conf.supervision.liveness is not None:
             self._probe(order.key, order.incarnation, order.conf).watch(order.conf.supervision.liveness)
 
@@ -62,7 +77,8 @@ class Probes:
             probe.beat()
 
     def end(self, key: Key, incarnation: int) -> None:
-        """The process is gone, and nobody asks it any more."""
+        """The process is gone, and nobody asks it any more; its last word is told before its end is."""
+        self._feedbacks.end(key, incarnation)
         probe = self._probes.pop((key, incarnation), None)
         if probe is not None:
             probe.stop()
@@ -74,6 +90,7 @@ class Probes:
         """Ask nobody any more; returns when nothing is left of it."""
         for key, incarnation in list(self._probes):
             self.end(key, incarnation)
+        self._feedbacks.close()
         while self._ending:
             await asyncio.wait(self._ending)
 

@@ -147,9 +147,9 @@ class Processes:
     async def _make(self, process: _Process) -> None:
         order = process.order
         key, number = order.key, order.incarnation
-        await self._probes.prepare(key, number, order.conf, self._site.logs.files(key, order.conf))
         stdout, stderr = self._site.logs.sinks(key, order.conf)
         try:
+            await self._probes.prepare(key, number, order.conf, self._site.logs.files(key, order.conf))
             opened = self._outputs.open(self._name_of(key), stdout=stdout, stderr=stderr)
             with contextlib.closing(opened) as pipes:
                 child = await self._spawn(process, pipes.stdout_fd, pipes.stderr_fd)

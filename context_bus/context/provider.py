@@ -33,6 +33,7 @@ from context_bus.context.events import (
     RestartAsked,
     Resumed,
 )
+from context_bus.context.feedback import FeedbackFiles
 from context_bus.context.forwarding import ForwarderKeeper
 from context_bus.context.heritage import Heritage
 from context_bus.context.instructions import SpawnChild
@@ -331,7 +332,7 @@ def _site_of(
     grace = max(0.1, limits.grace - EARLIER)
     state, store = (str(keep.place.directory), keep.url) if keep is not None else ("", "")
     ends = (conf.front_end_endpoint, conf.backend_endpoint)
-    return Site(*ends, roots, logs, grace, prepare, state, store, insecure)
+    return Site(*ends, roots, logs, grace, prepare, state, store, insecure, FeedbackFiles(state))
 
 
 def _trouble(report: Trouble | Recovered) -> OutputTroubled:

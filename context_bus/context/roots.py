@@ -70,10 +70,11 @@ class Roots:
 
 
 def _powers(service: TaskServiceConf) -> tuple[object, ...]:
-    """What of a definition can run a program, become a user, or write a file."""
+    """What of a definition can run a program, become a user, or read or write a file."""
     kept = service.supervision
     commands = (kept.readiness.probe.command, kept.liveness.probe.command if kept.liveness else ())
-    return (service.command, *commands, kept.surroundings, kept.output)
+    file = kept.feedback.file if kept.feedback else ""
+    return (service.command, *commands, kept.surroundings, kept.output, file)
 
 
 #: A definition that can do none of it.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from context_bus.config.model import ServiceType, TaskServiceConf, is_built_in
 from context_bus.config.supervision import LivenessKind
 from context_bus.context.adopting import Note
 from context_bus.context.events import Key
+from context_bus.context.feedback import VARIABLE, FeedbackFiles
 from context_bus.context.instances import number_of
 from context_bus.context.instructions import SpawnChild
 from context_bus.context.journal import STATE_VARIABLE
@@ -44,6 +46,7 @@ class Site:
         state: Directory of the state, by which all that services start is known; empty if there is none.
         store: URL of the database in place of the file there, for services of our own.
         insecure: Endpoints that other machines reach may be bound, for services of our own.
+        feedback: Where programs write their feedback.
     """
 
     listen_on: str
@@ -55,6 +58,7 @@ class Site:
     state: str = ""
     store: str = field(default="", repr=False)
     insecure: bool = False
+    feedback: FeedbackFiles = field(default_factory=FeedbackFiles)
 
     def boot(self, order: SpawnChild) -> Boot:
         """What one service is given.
@@ -125,8 +129,17 @@ class Site:
             "CONTEXT_BUS_PUBLISH_TO": self.publish_to,
             "CONTEXT_BUS_LISTEN_ON": self.listen_on,
             **given.env,
+            **({VARIABLE: str(file)} if (file := self.feedback_file(key, conf)) else {}),
         }
         return replace(given, cwd=str(self.roots.home / given.cwd), env=env)
+
+
+    def feedback_file(self, key: Key, conf: TaskServiceConf) -> Path | None:
+        """The file into which a program writes its feedback; None if nobody would read it."""
+        given = conf.supervision.feedback
+        if given is None or conf.service_type is not ServiceType.COMMAND:
+            return None
+        return self.roots.home / given.file if given.file else self.feedback.of(key)
 
 
 def _heartbeat(conf: TaskServiceConf) -> float:

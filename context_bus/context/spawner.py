@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from context_bus.config.model import ServiceType
 from context_bus.context.carriers import Carriers
 from context_bus.context.events import ChildExited, Event, Key, SpawnFailed
+from context_bus.context.feedback import Feedbacks
 from context_bus.context.instructions import EndChild, ProbeReadiness, SpawnChild, TellService, WatchLife
 from context_bus.context.probes import Probes
 from context_bus.context.processes import Processes
@@ -26,7 +27,8 @@ class Spawner:
     """
 
     def __init__(self, site: Site, post: Callable[[Event], None], outputs: Outputs) -> None:
-        self._probes = Probes(post, site.surroundings)
+        feedbacks = Feedbacks(post, site.feedback_file, site.feedback)
+        self._probes = Probes(post, site.surroundings, feedbacks)
 
         def told(event: Event) -> None:
             if isinstance(event, ChildExited | SpawnFailed):
@@ -53,6 +55,7 @@ class Spawner:
 
     def adopt(self, order: SpawnChild, child: Child) -> None:
         """Go on with a process that an earlier provider made."""
+        self._probes.adopt(order.key, order.incarnation, order.conf)
         self._processes.adopt(order, child)
 
     def tell(self, order: TellService) -> None:

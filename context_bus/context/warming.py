@@ -41,8 +41,9 @@ class Warming:
         self._ask(member, now)
 
     def watch(self, member: Member) -> None:
-        """Watch from now on whether a service is alive, if its definition wants that."""
-        if member.conf.supervision.liveness is not None:
+        """Watch from now on whether a service is alive, and what it says, if its definition wants that."""
+        kept = member.conf.supervision
+        if kept.liveness is not None or kept.feedback is not None:
             self._steps.put(WatchLife(member.key, member.incarnation, member.conf))
 
     def _ask(self, member: Member, now: float) -> None:
