@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from context_bus.config.load import read_context, read_meta
+from context_bus.config.model import ServiceType
 from context_bus.scaffold.create import plan_services
 from context_bus.scaffold.plan import Step
 from Services.Aggregate.Aggregate import Hit, Rates, rates_of
@@ -34,9 +36,14 @@ def test_example_is_what_its_list_makes(name: str) -> None:
 
 @pytest.mark.parametrize("file", sorted(CONF.glob("Context-*.xml")), ids=lambda file: str(file.stem))
 def test_context_of_the_checkout_loads(file: Path) -> None:
-    """Every context finds its services beside it."""
+    """Every context finds its services beside it, and what programs of the checkout they run."""
     conf = read_context(file)
     for service in conf.services:
+        if service.service_type is ServiceType.COMMAND:
+            program = service.command[0]
+            home = CONF / service.supervision.surroundings.cwd
+            assert "/" not in program or os.access(home / program, os.X_OK)
+            continue
         assert (CONF / service.location / service.instance / f"Service{service.instance}.py").is_file()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
+import sys
 from pathlib import Path
 
 from tests.e2e.blackbox import Provider
@@ -70,3 +72,23 @@ def test_pipeline_recovers_from_a_garbled_line(tmp_path: Path) -> None:
             lambda seen: seen.is_report and seen.service_id == "ts_203" and seen.status.get("missed", 0) > 0,
             "rates that tell of the garbled line",
         )
+
+
+def test_backup_tells_its_progress_by_its_feedback(tmp_path: Path) -> None:
+    """A script of a few lines: the meter shows what the bus carries, from the first report to the last."""
+    project, file = example(tmp_path, "Backup")
+    ours = f"{shlex.quote(sys.executable)} -m context_bus bus"
+    file.write_text(file.read_text().replace("context-bus bus", ours))
+    with Provider(project, file) as provider:
+        provider.command("start", TRANSACTION)
+        provider.wire.report("stopped", "meter", TRANSACTION)
+        reports = [each for each in provider.wire.reports(TRANSACTION) if each.service_id == "backup"]
+    assert [each.action for each in (reports[0], *reports[-2:])] == ["started", "updated", "stopped"]
+    told = [each.status for each in reports if each.action == "updated"]
+    progress = [int(each["progress"]) for each in told if "progress" in each]
+    assert progress == sorted(progress)
+    assert len(progress) > 4
+    last = told[-1]
+    assert (last["progress"], "file" in last) == ("100", False)
+    copied = list((project.directory / "Conf" / ".context_bus" / "backup").rglob("*.*"))
+    assert last["report"] == f"{len(copied)} files in Conf/.context_bus/backup"
