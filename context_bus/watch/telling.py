@@ -20,9 +20,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from context_bus.kernel.closing import Closing
+from context_bus.watch.values import Outcome
 
 if TYPE_CHECKING:
     from context_bus.bus.publisher import Publisher
+    from context_bus.watch.values import Ending
 
 #: ``device_action`` of all reports of tasks, by which listeners tell them from those of services.
 DEVICE_ACTION = "task"
@@ -125,6 +127,14 @@ class Teller(Closing):
         if reason:
             status["reason"] = _clean(reason)
         self._mouth.put(Word("stopped", status))
+
+    def ended(self, ending: Ending) -> None:
+        """The task ended, in whichever way: well, on request, or as a failure."""
+        is_killed = ending.outcome is Outcome.KILLED
+        if is_killed or ending.outcome is Outcome.DONE:
+            self.stopped(commanded=is_killed, reason=ending.termerror)
+        else:
+            self.failed(ending.termerror, ending.exitcode, ending.termsignal)
 
     def close(self) -> None:
         """Send what is left to say, and end: in about a second at most, whatever the bus does."""

@@ -25,6 +25,7 @@ from context_bus.service.reports import Report, lifecycle_content, update_conten
 from context_bus.testing.bus import LocalBus
 from context_bus.testing.wait import wait_until
 from context_bus.watch.telling import HEARD_WITHIN, LINGER, Teller
+from context_bus.watch.values import Ending, Outcome
 from tests.context.live import Live, context, live, service
 
 #: Seconds that a close may take at most, on a busy machine.
@@ -111,6 +112,27 @@ def test_signal_that_ended_a_task_is_told(local: LocalBus, ear: Subscriber) -> N
     status = heard(ear, "failed")[0]["content"]["status"]
     assert status["signal"] == "SIGKILL"
     assert "exit_code" not in status
+
+
+def test_every_way_to_end_is_told_as_services_would(local: LocalBus, ear: Subscriber) -> None:
+    """Well and on request it has stopped; anything else is a failure."""
+    endings = {
+        "stopped": Ending("", "", 0, Outcome.DONE, 0),
+        "stopped on request": Ending("SIGTERM", "killed on request", None, Outcome.KILLED, 143),
+        "failed": Ending("", "exit code 7", 7, Outcome.FAILED, 7),
+        "timeout": Ending("SIGTERM", "timeout: no feedback for 3.2 s", None, Outcome.TIMEOUT, 124),
+        "not found": Ending("", "command not found: x", 127, Outcome.NOTFOUND, 127),
+        "lost": Ending("", "launcher was killed; exit code unknown", None, Outcome.LOST, 255),
+    }
+    for ending in endings.values():
+        with Teller(local.publish_to, TASK) as teller:
+            teller.ended(ending)
+    found = [heard(ear, action)[0] for action in ("stopped", "stopped", *["failed"] * 4)]
+    told = [each["content"]["status"] for each in found]
+    assert [each.get("commanded", False) for each in told] == [False, True, *[False] * 4]
+    assert [each.get("reason", "") for each in told] == [each.termerror for each in endings.values()]
+    assert [each.get("exit_code") for each in told] == [None, None, 7, None, 127, None]
+    assert [each.get("signal", "") for each in told[2:]] == ["", "SIGTERM", "", ""]
 
 
 def test_feedback_may_say_that_a_result_is_none(local: LocalBus, ear: Subscriber) -> None:
