@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -59,6 +61,16 @@ def test_who_wakes_at_the_next_change_sees_it(timeout: float, share: float, sinc
     later = status_of((since + age + wait) - since, timeout)
     assert ORDER.index(later) > ORDER.index(before)
     assert status_of(age + (wait - TICK) * 0.999999, timeout) is before
+
+
+def test_the_page_shows_these_thresholds() -> None:
+    """In seconds, for a timeout of 40."""
+    text = (Path(__file__).parents[2] / "doc/feedback.md").read_text()
+    rows = re.findall(r"\| (\d+) s to (\d+) s \| `([A-Z]+)` \|", text)
+    assert [word for _, _, word in rows] == [RUNNING, SILENT, STALLED]
+    for start, end, word in rows:
+        assert status_of(float(start), 40.0) == word
+        assert status_of(float(end) - 0.001, 40.0) == word
 
 
 def test_what_has_run_out_changes_no_more() -> None:
