@@ -66,7 +66,7 @@ def settle(
 ) -> list[Past]:
     """End what is left of tasks whose keepers are all dead, and archive them.
 
-    With `onorphan` "adopt", a command that runs is let be until it has ended, or somebody wants it killed.
+    With `onorphan` "adopt", a command that runs is given a new keeper, unless somebody wants it killed.
     Costs one look into /proc per task while nothing is wrong. What runs within a task that is to be ended is
     ended too, the caller not excepted; the next one to look goes on.
 
@@ -103,8 +103,8 @@ def settle(
 def _is_lost(task: Task) -> bool:
     if task.status is TaskStatus.RESERVED or is_kept(task):
         return False
-    may_go_on = task.request is None and (task.onorphan == "adopt" or task.ticks is None)
-    return not (may_go_on and is_command_alive(task))
+    # An older program's launcher is known to nobody: while there is its pid, it may be seen to.
+    return not (task.request is None and task.ticks is None and is_command_alive(task))
 
 
 @contextlib.contextmanager
@@ -129,25 +129,46 @@ def _turn(database: Database, *, is_patient: bool) -> Iterator[bool]:
 
 
 def _settle(database: Database, taskid: int, now: float) -> Past | None:
-    from context_bus.watch import history
-
     with database.writing():  # nothing is ended that cannot be archived
         task = running.get(database, taskid)
     if task is None or not _is_lost(task):  # somebody else was faster
         return None
-    was_running = task.ticks is not None and is_command_alive(task)
+    if task.request is None and task.onorphan == "adopt" and is_command_alive(task):
+        from context_bus.watch import adopting
+
+        adopting.adopt(database, task)
+        return None
     try:
-        sent, ended = _end(task)
+        return conclude(database, task, now)
     except PermissionError:
         return None
+
+
+def conclude(database: Database, task: Task, now: float, outcome: Outcome = Outcome.KILLED) -> Past | None:
+    """End all that a task has started and archive it; for who has it in hand.
+
+    Args:
+        database: Where.
+        task: What is known of it, with the wish to end it if there is one.
+        now: Seconds since the epoch.
+        outcome: What it is called if the wish is what ended it.
+
+    Raises:
+        PermissionError: It is another user's.
+        StoreError: The database cannot be written.
+    """
+    from context_bus.watch import history
+
+    was_running = task.ticks is not None and is_command_alive(task)
+    sent, ended = _end(task)
     # Killed before its pid was known, it is known by what was found.
     was_running = was_running or (task.pid is None and ended > 0)
-    ending = _ending(task, sent if was_running else None)
+    ending = _ending(task, sent if was_running else None, outcome)
     feedback = _last_feedback(database, task, now)
     ended_at = now if is_of_this_boot(task) else _before_boot(task, now)
     elapsed = max(0.0, ended_at - (task.starttime or ended_at))
     history.archive(database, task, ending, feedback, ended_at, elapsed)
-    return next(history.past(database, _of(taskid)), None)
+    return next(history.past(database, _of(task.id)), None)
 
 
 def _end(task: Task) -> tuple[signal.Signals, int]:
@@ -171,17 +192,20 @@ def _end(task: Task) -> tuple[signal.Signals, int]:
     return sent, ended
 
 
-def _ending(task: Task, sent: signal.Signals | None) -> Ending:
+def _ending(task: Task, sent: signal.Signals | None, outcome: Outcome) -> Ending:
     """Words for the history.
 
     Args:
         task: What it was.
         sent: The signal that ended it; None if it had ended before.
+        outcome: What it is called if somebody wished it.
     """
     name = sent.name if sent is not None else ""
     if sent is not None and task.request is not None:
-        words = f"{task.request.why}: signal {int(sent)} ({sent.name})"
-        return Ending(name, words, None, Outcome.KILLED, 128 + int(sent))
+        words = task.request.why
+        if outcome is Outcome.KILLED:
+            words += f": signal {int(sent)} ({sent.name})"
+        return Ending(name, words, None, outcome, 128 + int(sent))
     if not is_of_this_boot(task):
         words = "the machine was restarted; exit code unknown"
     elif sent is None:

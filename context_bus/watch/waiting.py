@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from context_bus.errors import NeverLaunched, StillRunning, TaskOutOfReach, UnknownTask
 from context_bus.kernel.closing import Closing
 from context_bus.process import tree
-from context_bus.process.tree import Identity
 from context_bus.watch import history, orphans, running
 from context_bus.watch.reservation import EXPIRY
 from context_bus.watch.values import Filter, TaskStatus
@@ -134,8 +133,6 @@ class _Waiting(Closing):
     def _await_end(self, task: Task) -> bool:
         """Whether there is somebody whose end will be told."""
         alive = orphans.living_keepers(task)
-        if not alive and task.pid is not None and task.onorphan == "adopt" and orphans.is_command_alive(task):
-            alive = [Identity(task.pid, task.ticks or 0)]
         for one in alive:
             try:
                 handle = os.pidfd_open(one.pid)

@@ -66,6 +66,7 @@ def launched(
     name: str = "t",
     onorphan: str = "end",
     feedfile: Path | None = None,
+    timeout: float = 0.0,
     keeper: str = "exec sleep 1000",
     has_pid: bool = True,
 ) -> Iterator[Launched]:
@@ -79,6 +80,8 @@ def launched(
         facts = Claim(
             argv=("sh", "-c", command),
             name=name,
+            feedback=timeout > 0,
+            timeout=timeout,
             boot=orphans.boot_id(),
             keepers=who,
             onorphan=onorphan,

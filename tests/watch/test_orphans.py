@@ -14,7 +14,8 @@ import pytest
 
 from context_bus.errors import StoreUnavailable
 from context_bus.process import tree
-from context_bus.watch import history, orphans, reservation, running
+from context_bus.testing.wait import wait_until
+from context_bus.watch import history, killing, orphans, reservation, running
 from context_bus.watch.database import Database
 from context_bus.watch.values import Filter, Outcome, Past
 from tests.watch.launched import STUBBORN, launched, settler
@@ -104,17 +105,35 @@ def test_after_a_restart_of_the_machine_nothing_is_killed(database: Database) ->
     assert past.termerror == "the machine was restarted; exit code unknown"
 
 
-def test_a_task_to_be_adopted_runs_on(database: Database) -> None:
-    """T26, `adopt`: it is let be until it has ended, and then archived."""
+@pytest.mark.parametrize("ends", ["by itself", "by a kill"])
+def test_a_task_to_be_adopted_has_a_new_keeper(database: Database, ends: str) -> None:
+    """T26, `adopt`: it runs on, with a keeper that sees its end and can kill it."""
     with launched(database, onorphan="adopt") as task:
         task.kill_keepers()
         assert orphans.settle(database, time.time()) == []
+        row = running.get(database, task.taskid)
+        assert row is not None
+        assert orphans.is_kept(row)
         assert len(task.living()) == 3
-        for one in task.family:
-            tree.send_signal(one, signal.SIGKILL)
-        tree.wait_gone(task.family, 5)
-        (past,) = orphans.settle(database, time.time())
-    assert past.outcome is Outcome.LOST
+        if ends == "by a kill":
+            killing.kill(database, task.taskid)
+        else:
+            tree.send_signal(task.family[0], signal.SIGKILL)
+        assert tree.wait_gone([*task.family, *row.keepers], 5) == []
+    (past,) = pasts(database)
+    assert past.outcome is (Outcome.KILLED if ends == "by a kill" else Outcome.LOST)
+
+
+def test_an_adopted_task_must_go_on_giving_feedback(database: Database, tmp_path: Path) -> None:
+    """T26, T15: its new keeper ends it when it gives none in time."""
+    with launched(database, onorphan="adopt", feedfile=tmp_path / "feedback", timeout=0.5) as task:
+        task.kill_keepers()
+        orphans.settle(database, time.time())
+        assert tree.wait_gone(task.family, 5) == []
+        wait_until(lambda: pasts(database))
+    (past,) = pasts(database)
+    assert past.outcome is Outcome.TIMEOUT
+    assert (past.termerror or "").startswith("timeout: no feedback for ")
 
 
 def test_one_settles_at_a_time(database: Database, path: Path) -> None:

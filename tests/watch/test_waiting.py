@@ -78,8 +78,8 @@ def test_a_launcher_that_is_killed_ends_the_wait(database: Database, path: Path)
     assert [past.outcome for past in waiter.seen] == [Outcome.LOST]
 
 
-def test_a_task_to_be_adopted_is_waited_for_by_itself(database: Database, path: Path) -> None:
-    """Without keepers, it is the command whose end counts."""
+def test_a_task_that_is_adopted_is_waited_for(database: Database, path: Path) -> None:
+    """T26, `adopt`: who waits gives it a new keeper, and waits for that one."""
     with launched(database, onorphan="adopt") as task:
         task.kill_keepers()
         with pytest.raises(StillRunning, match=f"not ended within 0 s: taskid {task.taskid}; "):
