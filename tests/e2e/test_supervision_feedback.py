@@ -1,4 +1,4 @@
-"""Programs that say by a file how far they are: told on the bus, waited for, and missed when they are silent."""
+"""Programs that say by a file how far they are: told on the bus, waited for, missed when they are silent."""
 
 from __future__ import annotations
 
