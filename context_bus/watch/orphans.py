@@ -178,8 +178,7 @@ def _end(task: Task) -> tuple[signal.Signals, int]:
     from context_bus.process import leftovers
 
     command = [] if task.pid is None or task.ticks is None else [tree.Identity(task.pid, task.ticks)]
-    # A front that took over is the first keeper, and the variable still names the watcher that was.
-    variables = [f"{VARIABLE}={keeper.pid}.{keeper.ticks}.{task.id}" for keeper in task.keepers]
+    variables = _variables(task)
     sent, ended = signal.SIGKILL, 0
     if task.request is not None and task.request.signal != signal.SIGKILL:
         sent = signal.Signals(task.request.signal)
@@ -190,6 +189,16 @@ def _end(task: Task) -> tuple[signal.Signals, int]:
     for variable in variables:
         ended += leftovers.end_leftovers(command or task.keepers, variable)
     return sent, ended
+
+
+def _variables(task: Task) -> set[str]:
+    """What may be in the environment of all that it has started: it names the first watcher."""
+    variables = {f"{VARIABLE}={keeper.pid}.{keeper.ticks}.{task.id}" for keeper in task.keepers}
+    if task.pid is not None and is_command_alive(task):  # keepers may have been replaced; it knows the first
+        entries = tree.environment_of(task.pid).decode(errors="replace").split("\0")
+        own = (one for one in entries if one.startswith(f"{VARIABLE}="))
+        variables.update(one for one in own if one.endswith(f".{task.id}"))
+    return variables
 
 
 def _ending(task: Task, sent: signal.Signals | None, outcome: Outcome) -> Ending:

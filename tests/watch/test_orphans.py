@@ -49,6 +49,15 @@ def test_a_lost_task_is_ended_and_archived(database: Database, has_pid: bool) ->
     assert reservation.reserve(database, time.time(), "t", unique=True) > task.taskid
 
 
+def test_daemons_are_found_when_the_first_watcher_is_forgotten(database: Database) -> None:
+    """T26: a front that took over and was killed, too, has left the name of the watcher in the command."""
+    with launched(database) as task:
+        running.set_keepers(database, task.taskid, [tree.Identity(task.keepers[1].pid, 1)])
+        task.kill_keepers()
+        orphans.settle(database, time.time())
+        assert task.living() == []
+
+
 def test_a_task_that_has_ended_unseen_has_no_exit_code(database: Database) -> None:
     """T26: nobody knows how it ended, and the history says so."""
     with launched(database) as task:
@@ -181,15 +190,19 @@ def test_a_settler_killed_anywhere_is_followed_by_the_next(database: Database, p
     """T26: after any kills nothing runs, no row is stuck, and each task is in the history exactly once."""
     chance = random.Random(7)
     taskids = []
-    for _ in range(20):
-        with launched(database, STUBBORN) as task:
+    for _ in range(40):
+        policy = chance.choice(["end", "adopt"])
+        with launched(database, STUBBORN, onorphan=policy) as task:
             task.kill_keepers()
             with settler(path) as process:
                 try:
-                    process.wait(chance.uniform(0, 0.05))
+                    process.wait(chance.uniform(0, 0.05 if policy == "end" else 0.3))
                 except subprocess.TimeoutExpired:
                     process.kill()
             orphans.settle(database, time.time(), is_patient=True)
+            if policy == "adopt":
+                assert len(task.living()) == 3
+                killing.kill(database, task.taskid, signal.SIGKILL)
             assert task.living() == []
             assert running.get(database, task.taskid) is None
             taskids.append(task.taskid)
