@@ -136,7 +136,8 @@ def where(filter: Filter) -> tuple[str, tuple[object, ...]]:
     if filter.taskid is not None:
         terms.append(("taskid = ?", filter.taskid))
     if filter.name is not None:
-        terms.append(("taskname = ?", filter.name))
+        # The id says it all; the plus keeps SQLite from walking through all of the name instead.
+        terms.append(("taskname = ?" if filter.taskid is None else "+taskname = ?", filter.name))
     if filter.since is not None:
         terms.append(("endtime >= ?", filter.since))
     if filter.until is not None:
