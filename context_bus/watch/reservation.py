@@ -99,10 +99,11 @@ def reserve(
     # Counting and taking in one transaction that keeps others out: of any number at once, one wins.
     with database.writing() as connection:
         expire(connection, now)
-        if most is not None and _count(connection, name) >= most:
-            raise AlreadyReserved(name, most)
-        row = {"name": name, "status": TaskStatus.RESERVED, "reservetime": int(now), **_info(info)}
-        return _insert(connection, row)
+        if most is None or _count(connection, name) < most:
+            row = {"name": name, "status": TaskStatus.RESERVED, "reservetime": int(now), **_info(info)}
+            return _insert(connection, row)
+    # Raised behind the transaction, so that what has expired is gone all the same.
+    raise AlreadyReserved(name, most)
 
 
 def expire(connection: sqlite3.Connection, now: float) -> int:
@@ -117,7 +118,10 @@ def expire(connection: sqlite3.Connection, now: float) -> int:
     """
     # One from the future was made before the clock was put back: nobody knows its age, and it must not stay.
     query = f"DELETE FROM tasks WHERE status = 'RESERVED' AND abs(? - reservetime) > {EXPIRY}"
-    return connection.execute(query, (int(now),)).rowcount
+    expired = connection.execute(query, (int(now),)).rowcount
+    if expired:
+        connection.execute("DELETE FROM feedbacks WHERE id NOT IN (SELECT id FROM tasks)")
+    return expired
 
 
 def claim(database: Database, now: float, taskid: int | None, claim: Claim) -> int:
@@ -139,15 +143,13 @@ def claim(database: Database, now: float, taskid: int | None, claim: Claim) -> i
     with database.writing() as connection:
         expire(connection, now)
         if taskid is None:
-            facts = {"name": claim.name or _command(claim.argv), "reservetime": int(now), **_info(claim.info)}
-            taskid = _insert(connection, facts | _facts(claim, now))
-            own: dict[str, object] = {}
-        else:
-            own = _kept(connection, taskid, claim) | _facts(claim, now)
-        own |= claim.places(taskid)._asdict()
-        values = ", ".join(f"{column} = ?" for column in own)
-        connection.execute(f"UPDATE tasks SET {values} WHERE id = ?", (*own.values(), taskid))
-        return taskid
+            taskid = _insert(connection, {"status": TaskStatus.RESERVED, "reservetime": int(now)})
+        if (kept := _kept(connection, taskid, claim)) is not None:
+            row = kept | _facts(claim, now) | claim.places(taskid)._asdict()
+            values = ", ".join(f"{column} = ?" for column in row)
+            connection.execute(f"UPDATE tasks SET {values} WHERE id = ?", (*row.values(), taskid))
+            return taskid
+    raise NotClearToStart(taskid)
 
 
 def _count(connection: sqlite3.Connection, name: str) -> int:
@@ -163,12 +165,12 @@ def _insert(connection: sqlite3.Connection, row: dict[str, object]) -> int:
     return taskid
 
 
-def _kept(connection: sqlite3.Connection, taskid: int, claim: Claim) -> dict[str, object]:
-    """Name and texts, those of the reservation where the launch gives none."""
+def _kept(connection: sqlite3.Connection, taskid: int, claim: Claim) -> dict[str, object] | None:
+    """Name and texts, those of the reservation where the launch gives none; None if nothing is reserved."""
     query = "SELECT name, info1, info2, info3 FROM tasks WHERE id = ? AND status = 'RESERVED'"
     reserved = connection.execute(query, (taskid,)).fetchone()
     if reserved is None:
-        raise NotClearToStart(taskid)
+        return None
     name, *texts = reserved
     info = (given or kept for given, kept in zip(claim.info, texts, strict=True))
     return {"name": claim.name or name or _command(claim.argv), **_info(info)}

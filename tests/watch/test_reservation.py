@@ -122,6 +122,7 @@ def test_a_late_launch_is_refused_though_nobody_looked_between(
     else:
         with pytest.raises(NotClearToStart):
             claim(database, 1000.0 + age, taskid, Claim(("true",)))
+        assert running.tasks(database) == []
 
 
 def test_a_reservation_from_the_future_does_not_block_its_name(database: Database) -> None:
