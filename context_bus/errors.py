@@ -268,6 +268,22 @@ class FeedpathMissing(WatchError):
         return f"feedpath does not exist or is not a directory: {self.path}; make it, or give another"
 
 
+class CommandNotStarted(WatchError):
+    """A command that was to go on by itself could not be executed.
+
+    Args:
+        why: Which, and why.
+        exit_code: As a shell has it: 127 if it is not there, 126 if it is.
+    """
+
+    def __init__(self, why: str, exit_code: int) -> None:
+        self.why, self.exit_code = why, exit_code
+        super().__init__(why, exit_code)
+
+    def __str__(self) -> str:
+        return self.why
+
+
 class TasksRunning(WatchError):
     """A database is not emptied while tasks run.
 
