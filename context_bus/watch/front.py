@@ -21,9 +21,10 @@ from context_bus.watch import outcome, running, talk
 from context_bus.watch.database import Database
 from context_bus.watch.keeping import Keeper
 from context_bus.watch.order import Order, check
+from context_bus.watch.orphans import VARIABLE
 from context_bus.watch.outputs import Outputs
 from context_bus.watch.relay import ENDING, PASSED, Relay
-from context_bus.watch.start import MARK, Launcher, mark_of
+from context_bus.watch.start import Launcher, mark_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -201,7 +202,7 @@ def _command_of(task: Task, watcher: Identity) -> Identity | None:
     """
     if task.pid is not None and task.ticks is not None:
         return tree.Identity(task.pid, task.ticks)
-    mark = f"{MARK}={mark_of(watcher, task.id)}".encode()
+    mark = f"{VARIABLE}={mark_of(watcher, task.id)}".encode()
     rows = [row for pid in tree.children(os.getpid()) or () if (row := tree.read_row(pid)) is not None]
     marked = [
         row for row in rows if tree.is_gone(row) or mark in tree.environment_of(row.pid).split(b"\0")

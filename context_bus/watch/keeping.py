@@ -126,7 +126,8 @@ class Keeper:
         me = identify(os.getpid())
         assert me is not None
         with told_only():
-            running.set_keepers(self._database, task.id, [me])
+            # Who was first stays among them: all that the task has started is known by that name.
+            running.set_keepers(self._database, task.id, [me, *(one for one in task.keepers if one != me)])
             running.set_pid(self._database, task.id, *command)
         self._open_teller(task)
         return self._watch(task, command, self._follow(task), reason)

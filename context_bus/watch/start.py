@@ -16,6 +16,7 @@ from context_bus.process.birth import Birth, Ties, bear
 from context_bus.process.program import places_of
 from context_bus.process.tree import Identity, identify
 from context_bus.watch import outcome, running
+from context_bus.watch.orphans import VARIABLE, boot_id
 from context_bus.watch.reservation import Claim, Places, claim
 
 if TYPE_CHECKING:
@@ -25,17 +26,14 @@ if TYPE_CHECKING:
     from context_bus.watch.outputs import Outputs
     from context_bus.watch.values import Task
 
-#: Environment variable by which all that a task starts is known, whoever its parent is.
-MARK = "CONTEXT_BUS_TASK"
 #: Environment variables for the command: where to write feedback, its id, its name.
 FEEDBACK, TASK_ID, TASK_NAME = "CONTEXT_BUS_FEEDBACK", "CONTEXT_BUS_TASK_ID", "CONTEXT_BUS_TASK_NAME"
-_BOOT = "/proc/sys/kernel/random/boot_id"
 #: Longest reason, in bytes, that a child gives for not running.
 _REASON = 4096
 
 
 def mark_of(watcher: Identity, taskid: int) -> str:
-    """The value of ``MARK`` for all that a task starts."""
+    """The value of ``VARIABLE`` for all that a task starts."""
     return f"{watcher.pid}.{watcher.ticks}.{taskid}"
 
 
@@ -74,7 +72,7 @@ def take_up(launcher: Launcher, watcher: Identity) -> Task:
         order.expects_feedback,
         order.timeout,
         os.path.abspath(order.cwd or os.curdir),
-        _boot_id(),
+        boot_id(),
         (watcher, launcher.front),
         order.on_orphan,
         lambda taskid: _places(launcher, taskid),
@@ -94,11 +92,6 @@ def _places(launcher: Launcher, taskid: int) -> Places:
         output, error = f"{path}.logs/{taskid}.out", error or f"{path}.logs/{taskid}.err"
     feedfile = os.path.join(directory, f"feedback_{taskid}.log")
     return Places(feedfile, output or None, error or None)
-
-
-def _boot_id() -> str:
-    with open(_BOOT, encoding="ascii") as file:
-        return file.read().strip()
 
 
 class NotStarted(Exception):
@@ -130,7 +123,7 @@ def start(launcher: Launcher, task: Task, watcher: Identity) -> Identity:
     given = _given(launcher, task)
     _prepare(order, task)
     read_end, write_end = os.pipe()
-    ties = Ties(MARK, leads=False, dies_along=order.on_orphan == "end", mask=launcher.mask)
+    ties = Ties(VARIABLE, leads=False, dies_along=order.on_orphan == "end", mask=launcher.mask)
     mark = mark_of(watcher, task.id)
     try:
         pid = bear(Birth(_Command(task.name or "", order.argv), task.id, mark, given, (), write_end, ties))
