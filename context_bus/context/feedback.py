@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,12 +42,16 @@ class FeedbackFiles:
     def of(self, key: Key) -> Path:
         """The file of one service; always the same, as a process may outlive its provider."""
         if self._home is None:
+            import tempfile
+
             self._home = Path(tempfile.mkdtemp(prefix="context_bus-feedback-"))
         return self._home.absolute() / path_name(key.transaction) / f"{path_name(key.service_id)}.log"
 
     def remove(self) -> None:
         """Remove all of them; no process is left that writes."""
-        if self._home is not None:
+        if self._home is not None and self._home.exists():
+            import shutil
+
             shutil.rmtree(self._home, ignore_errors=True)
         if self._is_temporary:
             self._home = None

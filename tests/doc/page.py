@@ -155,7 +155,7 @@ class Story:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self.outward(block.text.partition("\n")[2]))
         elif block.language == "python":
-            self.run(f"{sys.executable} - <<'END_OF_BLOCK'\n{block.text}\nEND_OF_BLOCK", "...")
+            self.run(f"{sys.executable} - <<'END_OF_BLOCK'\n{block.text}\nEND_OF_BLOCK", "...", must_succeed=True)
         elif block.language == "console" and "background" in block.words:
             ((command, expected),) = commands(block.text)
             self.start(command).wait_for(self.spoken(expected))
@@ -183,7 +183,7 @@ class Story:
         self.running.append((background, thread))
         return background
 
-    def run(self, command: str, expected: str) -> None:
+    def run(self, command: str, expected: str, *, must_succeed: bool = False) -> None:
         command = self.outward(command).replace("/home/you", str(self.directory))
         done = subprocess.run(
             ["bash", "-c", command],
@@ -199,6 +199,7 @@ class Story:
         assert pattern(expected).fullmatch(seen if seen.endswith("\n") or not seen else seen + "\n"), (
             f"$ {command}\nexpected:\n{expected}\nseen (exit code {done.returncode}):\n{seen}"
         )
+        assert not (done.returncode and must_succeed), f"exit code {done.returncode}:\n{seen}"
         if done.returncode and "..." not in expected.splitlines():
             assert expected, f"$ {command}\nexit code {done.returncode} without a word about it"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,20 @@ def test_script_that_tells_its_progress_starts_another_service(tell: Tell) -> No
     ]
     assert provider.text("reported") == "started\n"
     assert not file_of(provider, "import").exists()
+
+
+def test_python_program_has_a_helper(tell: Tell) -> None:
+    """The calls that it makes as a watched task work in a service as well."""
+    source = (
+        "from context_bus.watch import feedback; feedback.progress(1, 4, 'importing'); feedback.heartbeat(); "
+        "import time; time.sleep(300)"
+    )
+    line = f"exec {shlex.quote(sys.executable)} -c {shlex.quote(source)}"
+    provider = tell(program("a", line, FEEDBACK))
+    provider.start("--start=T1")
+    status = wait_until(lambda: updates(provider, "a"), PATIENCE, "told")[-1]
+    told = {key: status[key] for key in ("progress", "done", "total", "info")}
+    assert told == {"progress": "25", "done": "1", "total": "4", "info": "importing"}
 
 
 def test_silent_script_is_failed_and_started_again(tell: Tell) -> None:

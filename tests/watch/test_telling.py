@@ -26,7 +26,7 @@ from context_bus.testing.bus import LocalBus
 from context_bus.testing.wait import wait_until
 from context_bus.watch.telling import HEARD_WITHIN, LINGER, Teller
 from context_bus.watch.values import Ending, Outcome
-from tests.context.live import Live, context, live, service
+from tests.context.live import Live, context, live, service, write_service
 
 #: Seconds that a close may take at most, on a busy machine.
 IN_TIME = HEARD_WITHIN + LINGER + 2.0
@@ -286,6 +286,45 @@ def test_provider_takes_no_harm_from_ids_that_it_does_not_know(tmp_path: Path) -
             await here.until(lambda: here.word("control", "task_9").count("stopped") == 3, "told")
             assert here.word("control", "task_9") == ["started", "updated", "stopped"] * 3
             await stays_up(here)
+
+    asyncio.run(work())
+
+
+#: The body of a task that looks out for tasks that fail.
+REACTS = """
+    from context_bus import subscribe
+    from context_bus.service.reports import ControlContent
+
+    @subscribe("control")
+    def heard(self, report: ControlContent) -> None:
+        if report.device_action == "task" and report.result == "failure":
+            self.notify("updated", result="success", items={"alarm": report.reason})
+
+    def run(self):
+        self.wait(1000)
+"""
+
+
+def test_service_that_listens_lets_its_context_react(tmp_path: Path) -> None:
+    """A task fails; a service hears of it, and its transition starts another one."""
+    write_service(tmp_path, "Reacts", REACTS)
+    conf = context(
+        tmp_path,
+        service(tmp_path, "looks", "Reacts", on_update=("start", "b")),
+        service(tmp_path, "b", "Loop", "deferred"),
+    )
+
+    def fail() -> None:
+        with Teller(conf.backend_endpoint, TASK) as teller:
+            teller.started()
+            teller.failed("exit code 7", 7)
+
+    async def work() -> None:
+        async with live(conf) as here:
+            await here.command("start")
+            await asyncio.to_thread(fail)
+            await here.state("b", State.STARTED)
+            assert here.fired() == [("looks", "on_update", "start", "b")]
 
     asyncio.run(work())
 
