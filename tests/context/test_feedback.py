@@ -13,9 +13,10 @@ import pytest
 from context_bus.config.supervision import Feedback, Supervision
 from context_bus.context.events import Event, FeedbackRead, Key, LifeLost, ProbeAnswered
 from context_bus.context.feedback import FeedbackFiles, Feedbacks
+from context_bus.context.roots import Roots
 from context_bus.errors import ServiceError
 
-from .sim import program
+from .sim import context, program
 
 KEY = Key("TX1", "a")
 
@@ -98,8 +99,11 @@ def test_file_that_is_written_anew_is_read_anew(tmp_path: Path) -> None:
             here.path.write_text(f"[progress]{number}\n")
             await here.until(lambda wanted=str(number): {"progress": wanted} in here.told())  # type: ignore[misc]
 
+        here.path.write_text("[info]another word\n")
+        await here.until(lambda: len(here.told()) == 6)
+
     here = play(lambda: World(tmp_path), story)
-    assert here.told() == [{"progress": str(number)} for number in range(10, 15)]
+    assert here.told() == [*({"progress": str(number)} for number in range(10, 15)), {"info": "another word"}]
 
 
 def test_flood_is_told_a_few_times_a_second(tmp_path: Path) -> None:
@@ -115,6 +119,25 @@ def test_flood_is_told_a_few_times_a_second(tmp_path: Path) -> None:
             here.append("".join(f"[progress]{number}.{part}\n" for part in range(100)))
             await asyncio.sleep(0)
         await here.until(lambda: {"progress": "299.99"} in here.told())
+        took = loop.time() - began
+
+    here = play(lambda: World(tmp_path, every=0.2), story)
+    assert len(here.told()) <= took / 0.2 + 2
+
+
+def test_backlog_that_takes_many_looks_is_told_no_faster(tmp_path: Path) -> None:
+    """What was read so far is told now and then, while the loop has time for others in between."""
+    took = 0.0
+
+    async def story(here: World) -> None:
+        nonlocal took
+        loop = asyncio.get_running_loop()
+        here.feedbacks.prepare(KEY, 1, here.conf)
+        here.append("".join(f"[number]{number}\n" for number in range(200_000)))
+        began = loop.time()
+        here.feedbacks.watch(KEY, 1)
+        assert here.told()[0] != {"number": "199999"}
+        await here.until(lambda: {"number": "199999"} in here.told())
         took = loop.time() - began
 
     here = play(lambda: World(tmp_path, every=0.2), story)
@@ -240,3 +263,13 @@ def test_without_a_state_the_files_are_temporary() -> None:
     assert os.stat(home).st_mode & 0o777 == 0o700
     files.remove()
     assert not home.exists()
+
+
+def test_message_cannot_name_a_file_to_be_read_and_told(tmp_path: Path) -> None:
+    """Only the provider's own file may; that feedback is followed at all gives nobody more than he has."""
+    files = (Feedback(file=file) for file in ("x.log", "y.log"))
+    told, other = (replace(program("a"), supervision=Supervision(feedback=each)) for each in files)
+    roots = Roots(context(program("b"), told))
+    assert not roots.refuse(told)
+    assert not roots.refuse(replace(program("b"), supervision=Supervision(feedback=Feedback())))
+    assert "paths that the provider's own file does not" in roots.refuse(other)
