@@ -155,7 +155,8 @@ class Story:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self.outward(block.text.partition("\n")[2]))
         elif block.language == "python":
-            self.run(f"{sys.executable} - <<'END_OF_BLOCK'\n{block.text}\nEND_OF_BLOCK", "...", must_succeed=True)
+            script = f"{sys.executable} - <<'END_OF_BLOCK'\n{block.text}\nEND_OF_BLOCK"
+            self.run(script, "...", must_succeed=True)
         elif block.language == "console" and "background" in block.words:
             ((command, expected),) = commands(block.text)
             self.start(command).wait_for(self.spoken(expected))
