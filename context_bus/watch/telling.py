@@ -92,6 +92,7 @@ class Teller(Closing):
         self, endpoint: str, task: Subject, *, transaction: str = "", say: Callable[[str], None] | None = None
     ) -> None:
         self._service_id, self._pid = f"task_{task.id}", task.pid
+        self._values: dict[str, str] | None = None
         name = task.name or self._service_id
         self._mouth = _Mouth(endpoint, self._service_id, name, transaction, say or _warn)
 
@@ -100,7 +101,13 @@ class Teller(Closing):
         self._mouth.put(Word("started", self._status("success")))
 
     def updated(self, values: Mapping[str, str]) -> None:
-        """There is feedback; its values go into the status, where they may replace ``result``."""
+        """There is feedback; its values go into the status, where they may replace ``result``.
+
+        The same values again are no news, and not told.
+        """
+        if values == self._values:
+            return
+        self._values = dict(values)
         status: dict[str, object] = {"device_action": DEVICE_ACTION, "result": "success"}
         self._mouth.put(Word(_UPDATED, status | {_clean(key): _clean(text) for key, text in values.items()}))
 

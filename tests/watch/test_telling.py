@@ -114,6 +114,22 @@ def test_signal_that_ended_a_task_is_told(local: LocalBus, ear: Subscriber) -> N
     assert "exit_code" not in status
 
 
+def test_feedback_without_news_is_not_told(local: LocalBus, ear: Subscriber) -> None:
+    """Whoever watches may read the file as often as it likes; that there is none is news after some."""
+    with Teller(local.publish_to, TASK) as teller:
+        teller.updated({"progress": "12"})
+        assert heard(ear, "updated")
+        teller.updated({"progress": "12"})
+        teller.stopped()
+    assert actions(heard(ear)) == ["stopped"]
+    with Teller(local.publish_to, TASK) as teller:
+        teller.updated({"progress": "12"})
+        assert heard(ear, "updated")
+        teller.updated({})
+        teller.stopped()
+    assert actions(heard(ear)) == ["updated", "stopped"]
+
+
 def test_every_way_to_end_is_told_as_services_would(local: LocalBus, ear: Subscriber) -> None:
     """Well and on request it has stopped; anything else is a failure."""
     endings = {
