@@ -72,6 +72,22 @@ def past(database: Database, filter: Filter) -> Iterator[Past]:
         left = None if left is None else left - len(page)
 
 
+def in_order(database: Database) -> Iterator[Past]:
+    """All rows of the history in the order in which they came, read as `past` reads them.
+
+    Raises:
+        StoreError: It cannot be read.
+    """
+    query = f"SELECT {PAST} FROM history WHERE id > ? ORDER BY id LIMIT {_PAGE}"
+    last, is_whole = 0, True
+    while is_whole:
+        with database.reading() as connection:
+            page = [past_of(row) for row in connection.execute(query, (last,))]
+        yield from page
+        is_whole = len(page) == _PAGE
+        last = page[-1].id if page else last
+
+
 def count(database: Database, filter: Filter) -> int:
     """How many rows there are, up to the limit of the filter."""
     condition, values = where(filter)
