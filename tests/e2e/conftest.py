@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.blackbox import Provider
+from tests.e2e.desk import Desk
 from tests.e2e.project import Project, new_transaction
 from tests.e2e.shells import Supervise, Supervised, write
 from tests.e2e.told import Tell, Told
@@ -32,6 +33,14 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
 def transaction() -> str:
     """A transaction nobody has used."""
     return new_transaction()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """An empty database of watched tasks."""
+    made = Desk(tmp_path)
+    assert made.done("--initialize") == f"Initializing database {made.db}\n"
+    return made
 
 
 @pytest.fixture
