@@ -137,6 +137,13 @@ def test_reader_who_leaves_is_no_error(desk: Desk) -> None:
     assert (ended.stdout, ended.stderr) == ("-" * 180 + "\n", "")
 
 
+def test_feedback_that_the_original_left_is_a_text(desk: Desk) -> None:
+    """It is no JSON; what is printed is."""
+    columns = "taskid, termsignal, endtime, feedback, outcome"
+    desk.sql(f"INSERT INTO history({columns}) VALUES (7, '0', 9, 'to be implemented', 'done')")
+    assert desk.done("--feedback", 7) == '"to be implemented"\n'
+
+
 def test_every_example_of_the_helps_runs(tmp_path: Path) -> None:
     """In the order in which they stand, as a reader would type them."""
     (tmp_path / "feedback_1.log").write_text("[a]1\n")

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -150,6 +151,22 @@ def test_t22_feedback_of_a_task_is_printed_as_it_is_now(desk: Desk) -> None:
     assert "unknown taskid 99" in desk.refused("--feedback", 99)
 
 
+def test_t14_list_tells_how_a_task_stands_now(desk: Desk) -> None:
+    """T14: by the age of its feedback at the time of the look; also how long it runs."""
+    taskid = desk.done("--reserve").split()[1]
+    file = desk.directory / f"feedback_{taskid}.log"
+    command = ("sh", "-c", 'echo "[a]1" >"$2"; echo ready; read line', "sh", "--feedback", str(file))
+    with desk.running("--taskid", taskid, "--timeout", 40, command=command):
+        desk.sql("UPDATE tasks SET starttime = starttime - 100")
+        stands = []
+        for age in (5, 15, 25, 35):
+            os.utime(file, (time.time() - age,) * 2)
+            task = desk.tasks()[taskid]
+            assert 100 <= task["duration"] < 100 + PATIENCE
+            stands.append(task["status"])
+    assert stands == ["RUNNING", "SILENT", "STALLED", "STALLED"]
+
+
 def test_t23_kill_ends_the_whole_tree(desk: Desk) -> None:
     """T23: within a second, a child of a child as well; the history says by what."""
     command = ("sh", "-c", "sleep 77 & echo ready; wait")
@@ -213,9 +230,18 @@ def test_detached_instances_are_all_told(desk: Desk) -> None:
 
 def test_bytes_that_are_no_text_arrive_as_they_are(desk: Desk) -> None:
     """In the line and at the command, whatever the locale."""
-    words = [sys.executable, TOOLS / "launch.py", "--db", desk.db, "--", "printf", "%s", b"a\xff"]
+    words: list[str | bytes] = [sys.executable, str(TOOLS / "launch.py"), "--db", str(desk.db)]
+    words += ["--", "printf", "%s", b"a\xff"]
     ended = subprocess.run(words, capture_output=True, check=False)
     assert (ended.returncode, ended.stdout) == (0, b"Command_line=printf %s a\xff\na\xff")
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full", "| true"])
+def test_command_runs_though_nobody_reads(desk: Desk, closed: str) -> None:
+    """A stream that is closed or broken is no reason to leave the command."""
+    line = f"{sys.executable} {TOOLS}/launch.py --db {desk.db} -- touch started {closed}"
+    subprocess.run(["bash", "-c", line], cwd=desk.directory, check=True)
+    assert (desk.directory / "started").exists()
 
 
 def test_why_a_command_was_ended_is_said_on_stderr(desk: Desk) -> None:

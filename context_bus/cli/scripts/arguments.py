@@ -134,8 +134,18 @@ def variable(text: str) -> tuple[str, str]:
 
 
 @_reading
-def some_text(text: str) -> str:
+def text(given: str) -> str:
+    """A text as a database can keep it: bytes of another encoding arrive as halves of characters."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{os.fsencode(given)!r} is no text in UTF-8") from None
+    return given
+
+
+@_reading
+def some_text(given: str) -> str:
     """A text that is not empty."""
-    if not text:
+    if not given:
         raise ValueError("is empty")
-    return text
+    return text(given)

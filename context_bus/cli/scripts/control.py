@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 from argparse import Namespace
@@ -108,13 +109,22 @@ def _reported(database: Database, taskid: int) -> object:
 
     task = running.get(database, taskid)
     if task is not None:
-        with contextlib.suppress(OSError):  # nothing written yet, or removed by the end of the task
-            if task.feedfile:
+        with contextlib.suppress(OSError):  # removed by the end of the task, or another user's
+            # To open a pipe would wait for its writer, and take from its reader.
+            if task.feedfile and os.path.isfile(task.feedfile):
                 return values_of(task.feedfile)
-        return json.loads(running.last_feedback(database, taskid))
+        return _read(running.last_feedback(database, taskid))
     for past in history.past(database, Filter(taskid=taskid, limit=1)):
-        return json.loads(past.feedback)
+        return _read(past.feedback)
     raise UnknownTask(taskid)
+
+
+def _read(feedback: str) -> object:
+    """What is kept of a feedback; a text where the original tool has left one that is no JSON."""
+    try:
+        return json.loads(feedback)
+    except ValueError:
+        return feedback
 
 
 def _kill(database: Database, taskid: int, options: Namespace) -> None:

@@ -146,7 +146,7 @@ def _add_actions(parser: Parser, command: str) -> None:
 
 def _add_modifiers(parser: Parser, command: str, default: dict[str, Any]) -> None:
     flag = {"action": "store_true"} | default
-    text = {"metavar": "TEXT"} | default
+    text: dict[str, Any] = {"metavar": "TEXT", "type": arguments.text} | default
     if command in ("", "task"):
         parser.add_argument("--unique", help="reserve only if no task of that name is there", **flag)
         parser.add_argument("--taskname", help="name of the reservation (default noname)", **text)

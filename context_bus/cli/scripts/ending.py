@@ -39,6 +39,7 @@ def run(
         act: Does it and returns the exit code.
         args: The arguments; None for those of this process.
     """
+    _have_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What a terminal of another alphabet cannot show is spelled out; it is no reason to fall over.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -64,6 +65,17 @@ def run(
     except Exception as error:  # noqa: BLE001 - the last border: a bug of ours must not look like the user's
         return _bug(error, debug=debug)
     return code
+
+
+def _have_streams() -> None:
+    """Have somewhere to write to if the caller has closed a stream, as cron and daemons do."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            with contextlib.suppress(OSError):
+                os.dup2(nowhere := os.open(os.devnull, os.O_WRONLY), number)
+                if nowhere != number:
+                    os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, "w", closefd=False))
 
 
 def leave(code: int) -> NoReturn:

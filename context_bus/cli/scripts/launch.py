@@ -5,6 +5,7 @@ Knows the room `watch`; prints nothing but the command line that it runs.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from argparse import Namespace
@@ -23,9 +24,10 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _act(options: Namespace) -> int:
-    # Bytes that are no text came as arguments, and leave as they came.
-    sys.stdout.buffer.write(b"Command_line=" + os.fsencode(" ".join(options.argv)) + b"\n")
-    sys.stdout.flush()
+    # Bytes that are no text came as arguments, and leave as they came. That nobody reads them is no reason
+    # not to run the command, which may have nothing to say.
+    with contextlib.suppress(OSError):
+        os.write(sys.stdout.fileno(), b"Command_line=" + os.fsencode(" ".join(options.argv)) + b"\n")
     database, order = Path(options.db), order_of(options)
     code = _detach(database, order) if options.detach else front.launch(database, order, say=_say)
     return 0 if options.compat_rc else code

@@ -24,7 +24,7 @@ EXAMPLES = (
     "launch.py --db sqlite.db --command 'sleep 0.1'",
 )
 
-_TEXT: dict[str, Any] = {"metavar": "TEXT", "default": ""}
+_TEXT: dict[str, Any] = {"metavar": "TEXT", "type": arguments.text, "default": ""}
 _FILE: dict[str, Any] = {"metavar": "FILE"}
 _SECONDS: dict[str, Any] = {"metavar": "SECONDS", "type": arguments.seconds}
 _TIME: dict[str, Any] = {"metavar": "TIME", "type": arguments.duration}

@@ -105,6 +105,15 @@ def test_wrong_words_are_one_line_and_exit_2(
     assert " --help'" in err
 
 
+@pytest.mark.parametrize("option", ["--taskname", "--info1", "--killall"])
+def test_bytes_that_are_no_text_are_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As Python hands them over: a database of text cannot keep them."""
+    with pytest.raises(SystemExit) as ended:
+        parse(["task", "--reserve", option, "a\udcff"])
+    assert ended.value.code == 2
+    assert f"argument {option}: b'a\\xff' is no text in UTF-8" in capsys.readouterr().err
+
+
 def test_empty_name_kills_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """It may be a variable that is not set."""
     with pytest.raises(SystemExit):
