@@ -23,7 +23,7 @@ from context_bus.watch.keeping import Keeper
 from context_bus.watch.order import Order, check
 from context_bus.watch.orphans import VARIABLE
 from context_bus.watch.outputs import Outputs
-from context_bus.watch.relay import ENDING, PASSED, Relay
+from context_bus.watch.relay import ENDING, PASSED, STOPPING, Relay
 from context_bus.watch.start import Launcher, mark_of
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ class Front:
         """
         for place in range(3):
             _ensure_open(place)
-        waited = {number for number in ENDING | PASSED if signal.getsignal(number) != signal.SIG_IGN}
+        known = ENDING | PASSED | STOPPING
+        waited = {number for number in known if signal.getsignal(number) != signal.SIG_IGN}
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         waited.add(signal.SIGCHLD)
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, waited)
@@ -160,6 +161,8 @@ class Front:
             number = relay.meaning(caught.si_signo, caught.si_code)
             if number not in (0, signal.SIGCHLD):
                 line.pass_on(number)
+            if number in STOPPING:
+                self._stop(number, line)
         os.waitid(os.P_PID, watcher.pid, os.WEXITED)
         facts = line.take_facts()
         if (text := facts.get("why")) is not None:
@@ -169,6 +172,18 @@ class Front:
         if end.si_code == os.CLD_EXITED and facts.get("done"):
             return end.si_status
         return self._take_over(launcher, watcher, facts)
+
+    @staticmethod
+    def _stop(number: int, line: talk.Line) -> None:
+        """Be stopped like anybody, so that the shell goes on; returns when that lets us go on, too.
+
+        The watcher is not stopped, but time does not count: the command may be stopped without its being
+        seen, such as a shell that waits for a child to be executed.
+        """
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        os.kill(os.getpid(), number)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+        line.pass_on(signal.SIGCONT)
 
     def _excuse(self, error: ContextBusError, code: object) -> int:
         """What a watcher could not do; the code of a command that has failed is worth more than that."""
@@ -181,6 +196,7 @@ class Front:
 
     def _take_over(self, launcher: Launcher, watcher: Identity, facts: dict[str, object]) -> int:
         """Do what a watcher would that was killed."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         task = next((one for one in running.tasks(self._database) if watcher in one.keepers), None)
         if task is None:
             if isinstance(code := facts.get("code"), int):

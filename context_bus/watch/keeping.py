@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from context_bus.process.tree import Identity, identify
 from context_bus.watch import history, running
-from context_bus.watch.outcome import Reason, ending_of
+from context_bus.watch.outcome import NEVER_RAN, Reason, ending_of
 from context_bus.watch.start import Launcher, NotStarted, start, take_up
 from context_bus.watch.values import Outcome
 from context_bus.watch.watcher import End, Watcher, told_only
@@ -122,7 +122,7 @@ class Keeper:
             The exit code of the launcher.
         """
         if command is None:
-            return self._conclude(task, End(None, reason, 0, time.monotonic()))
+            return self._conclude(task, End(None, NEVER_RAN, 0, time.monotonic()))
         me = identify(os.getpid())
         assert me is not None
         with told_only():

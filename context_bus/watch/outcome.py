@@ -33,6 +33,8 @@ class Reason(NamedTuple):
 
 #: A part of the launcher was killed, and what was left ended the command.
 LAUNCHER_KILLED = Reason(Outcome.LOST, "launcher was killed; the command was ended")
+#: A part of the launcher was killed before there was a command.
+NEVER_RAN = Reason(Outcome.LOST, "launcher was killed before the command was started")
 #: A part of the launcher was killed, and nobody saw how the command ended.
 NOBODY_SAW = Reason(Outcome.LOST, "launcher was killed; exit code unknown")
 

@@ -10,6 +10,8 @@ from context_bus.process.signalfile import SI_KERNEL
 ENDING = frozenset({signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
 #: Signals that are for the command and nobody else.
 PASSED = frozenset({signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2})
+#: Signals by which a terminal stops a launcher, as all of its group.
+STOPPING = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 
 
 class Relay:

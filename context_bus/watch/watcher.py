@@ -22,7 +22,7 @@ from context_bus.process.signalfile import Caught, SignalFile
 from context_bus.watch import outcome, running
 from context_bus.watch.ending import TreeEnd
 from context_bus.watch.outcome import Reason
-from context_bus.watch.relay import ENDING, PASSED, Relay
+from context_bus.watch.relay import ENDING, PASSED, STOPPING, Relay
 from context_bus.watch.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
@@ -213,6 +213,7 @@ class Watcher:
         numbers = self._line.take_signals()
         if numbers is None:
             self._forget(self._line.hear)
+            self._stopwatch.go("front", now)
             if self._task.onorphan != "adopt":
                 self._end_gracefully(outcome.LAUNCHER_KILLED, now)
             return
@@ -224,6 +225,10 @@ class Watcher:
             self._end(outcome.INTERRUPTED_TWICE, number, 0.0, now)
         elif number in ENDING:
             self._end_gracefully(outcome.launcher_told(number), now)
+        elif number in STOPPING:
+            self._stopwatch.stop("front", now)
+        elif number == signal.SIGCONT:
+            self._stopwatch.go("front", now)
         elif number and not self._has_ended:
             tree.send_signal(self._command, signal.Signals(number))
 
@@ -258,11 +263,11 @@ class Watcher:
         with contextlib.suppress(ChildProcessError):  # it has just ended: that is told by a signal of its own
             while (change := os.waitid(os.P_PID, pid, _CHANGES)) is not None:
                 is_stopped = change.si_code == os.CLD_STOPPED
-                (self._stopwatch.stop if is_stopped else self._stopwatch.go)(now)
+                (self._stopwatch.stop if is_stopped else self._stopwatch.go)("command", now)
 
     def _note_end(self, status: int | None, now: float) -> None:
         self._has_ended, self._status, self._ended_at = True, status, now
-        self._stopwatch.go(now)
+        self._stopwatch.go("command", now)
 
     # -- what it writes --------------------------------------------------------------------------
 

@@ -9,6 +9,8 @@ import pytest
 
 from context_bus.watch import schema
 from context_bus.watch.database import Database
+from tests.watch.launching import Launching
+from tests.watch.launching import launching as launchers
 
 
 @pytest.fixture
@@ -24,3 +26,10 @@ def database(path: Path) -> Iterator[Database]:
     """An empty database, open."""
     with Database(path) as database:
         yield database
+
+
+@pytest.fixture
+def launching(path: Path, tmp_path: Path) -> Iterator[Launching]:
+    """Starts launchers on the empty database; nothing of them may be left at the end."""
+    with launchers(path, tmp_path) as started:
+        yield started
