@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from context_bus.watch.rows import PAST, argv_text, past_of
+from context_bus.watch.rows import PAST, argv_text, past_of, storable
 from context_bus.watch.schema import FAILED
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def archive(
         row = _row(task, ending, feedback, now, elapsed)
         columns, marks = ", ".join(row), ", ".join("?" * len(row))
         query = f"INSERT INTO history({columns}) VALUES ({marks})"
-        number = connection.execute(query, tuple(row.values())).lastrowid
+        number = connection.execute(query, storable(row.values())).lastrowid
         assert number is not None
         return number
 

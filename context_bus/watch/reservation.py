@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from context_bus.errors import AlreadyReserved, NotClearToStart
 from context_bus.process.tree import Identity
-from context_bus.watch.rows import argv_text, keepers_text
+from context_bus.watch.rows import argv_text, keepers_text, storable
 from context_bus.watch.schema import next_id
 from context_bus.watch.values import NO_INFO, Info, TaskStatus
 
@@ -147,7 +147,7 @@ def claim(database: Database, now: float, taskid: int | None, claim: Claim) -> i
         if (kept := _kept(connection, taskid, claim)) is not None:
             row = kept | _facts(claim, now) | claim.places(taskid)._asdict()
             values = ", ".join(f"{column} = ?" for column in row)
-            connection.execute(f"UPDATE tasks SET {values} WHERE id = ?", (*row.values(), taskid))
+            connection.execute(f"UPDATE tasks SET {values} WHERE id = ?", (*storable(row.values()), taskid))
             return taskid
     raise NotClearToStart(taskid)
 
@@ -161,7 +161,8 @@ def _count(connection: sqlite3.Connection, name: str) -> int:
 def _insert(connection: sqlite3.Connection, row: dict[str, object]) -> int:
     taskid = next_id(connection)
     columns, marks = ", ".join(row), ", ".join("?" * len(row))
-    connection.execute(f"INSERT INTO tasks(id, {columns}) VALUES (?, {marks})", (taskid, *row.values()))
+    query = f"INSERT INTO tasks(id, {columns}) VALUES (?, {marks})"
+    connection.execute(query, (taskid, *storable(row.values())))
     return taskid
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ PAST = ", ".join(Past._fields)
 
 def task_of(row: Sequence[Any]) -> Task:
     """Read a row of `tasks`."""
-    values = list(row)
+    values = [*map(_told, row)]
     values[_STATUS] = TaskStatus(row[_STATUS])
     values[_ARGV] = argv_of(row[_ARGV])
     values[_KEEPERS] = tuple(Identity(pid, ticks) for pid, ticks in json.loads(row[_KEEPERS] or "[]"))
@@ -26,11 +27,29 @@ def task_of(row: Sequence[Any]) -> Task:
 
 def past_of(row: Sequence[Any]) -> Past:
     """Read a row of `history`."""
-    values = list(row)
+    values = [*row] if bytes not in map(type, row) else [*map(_told, row)]
     values[_FEEDBACK] = text_of(row[_FEEDBACK])
     values[_OUTCOME] = Outcome(row[_OUTCOME])
     values[_PAST_ARGV] = argv_of(row[_PAST_ARGV])
     return Past._make(values)
+
+
+def storable(values: Iterable[object]) -> tuple[object, ...]:
+    """Values as SQLite can keep them: a name or path whose bytes are no text is kept as these bytes."""
+    return tuple(
+        os.fsencode(each) if isinstance(each, str) and not _is_text(each) else each for each in values
+    )
+
+
+def _told(value: object) -> Any:
+    return os.fsdecode(value) if isinstance(value, bytes) else value
+
+
+def _is_text(value: str) -> bool:
+    try:
+        return value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def argv_of(text: str | None) -> tuple[str, ...]:

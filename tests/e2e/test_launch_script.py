@@ -236,6 +236,18 @@ def test_bytes_that_are_no_text_arrive_as_they_are(desk: Desk) -> None:
     assert (ended.returncode, ended.stdout) == (0, b"Command_line=printf %s a\xff\na\xff")
 
 
+def test_place_and_program_whose_names_are_no_text(desk: Desk) -> None:
+    """The kernel knows bytes; the history shows which, on one line."""
+    place = os.fsdecode(b"d\xff")
+    (desk.directory / place).mkdir()
+    (desk.directory / place / place).symlink_to("/bin/pwd")
+    words = [sys.executable, TOOLS / "launch.py", "--db", desk.db, "--", f"./{place}"]
+    ended = subprocess.run(words, cwd=desk.directory / place, capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert ended.stdout.endswith(b"/d\xff\n")
+    assert "| d\\udcff              |" in desk.done("--history", "--human")
+
+
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full", "| true"])
 def test_command_runs_though_nobody_reads(desk: Desk, closed: str) -> None:
     """A stream that is closed or broken is no reason to leave the command."""
