@@ -7,7 +7,7 @@ import json
 import signal as signals
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack
 
 from context_bus.errors import StoreError, UnknownTask
 from context_bus.kernel.clock import Clock, SystemClock
@@ -21,6 +21,46 @@ if TYPE_CHECKING:
 
 #: Seconds that a task may take to end after it was asked to.
 KILL_GRACE = 0.5
+
+
+class How(TypedDict, total=False):
+    """How a command is launched; see `order.Order`."""
+
+    taskid: int | None
+    name: str
+    info: Info
+    feedpath: str
+    expects_feedback: bool
+    timeout: float
+    grace: float
+    max_runtime: float | None
+    cwd: str
+    env: Mapping[str, str]
+    output: str
+    error: str
+    max_bytes: int
+    backups: int
+    on_orphan: str
+    bus: str
+    retain: float | None
+
+
+class Launched(NamedTuple):
+    """A task that was launched by this program, and does not need it any more.
+
+    Args:
+        id: Its task id.
+        pid: Of the command; None if it has ended already.
+        tasks: Where it is.
+    """
+
+    id: int
+    pid: int | None
+    tasks: Tasks
+
+    def wait(self, timeout: float | None = None) -> Past:
+        """Wait until it has ended; see `Tasks.wait`."""
+        return self.tasks.wait(self.id, timeout)
 
 
 class Tasks(Closing):
@@ -66,6 +106,29 @@ class Tasks(Closing):
         database = self._settled()
         now = self._clock.wall()
         return reservation.reserve(database, now, name, unique=unique, at_most=at_most, info=info)
+
+    def launch(self, argv: Sequence[str], **how: Unpack[How]) -> Launched:
+        """Launch a command that goes on by itself, also when this program has ended; returns when it runs.
+
+        It has a session of its own and no input. What it writes goes to ``<db>.logs/<id>.out`` and ``.err``,
+        unless files are named.
+
+        Args:
+            argv: Program and arguments.
+            how: See `order.Order`.
+
+        Raises:
+            CommandNotStarted: It cannot be executed.
+            NotClearToStart: The id is not reserved, or no longer.
+            WatchError: It may not start.
+            StoreError: The database cannot be written.
+        """
+        from context_bus.watch.order import Order
+        from context_bus.watch.starting import start
+
+        (taskid,) = start(self.path, Order(tuple(argv), **how))
+        task = running.get(self._settled(), taskid)
+        return Launched(taskid, None if task is None else task.pid, self)
 
     def list(self, *, name: str | None = None, reserved: bool = True) -> Sequence[Task]:
         """All tasks as they stand now, by id.

@@ -10,12 +10,18 @@ from pathlib import Path
 import pytest
 
 from context_bus.errors import (
+    CommandNotStarted,
+    FeedbackNeedsTaskid,
+    FeedpathMissing,
     ForeignDatabase,
+    NotClearToStart,
     NotRunning,
     StillRunning,
+    StoreError,
     StoreUnavailable,
     TasksRunning,
     UnknownTask,
+    WatchError,
 )
 from context_bus.process import tree
 from context_bus.testing.clock import ManualClock
@@ -143,3 +149,57 @@ def test_a_task_is_killed_waited_for_and_counted(tasks: Tasks, database: Databas
     assert [past.taskid for past in tasks.history(failed=True, limit=1)] == [another.taskid]
     assert tasks.clear(taskid=task.taskid) == 1
     assert (tasks.clear(), tasks.stats().runs) == (1, 0)
+
+
+def test_what_is_launched_goes_on_by_itself(tasks: Tasks, tmp_path: Path) -> None:
+    """It runs when the call returns, is no child of this program, and ends as it ends."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    script = 'read line < "$1"; printf "%s" "$line $WORD  $2" > "$3"; exit 7'
+    launched = tasks.launch(
+        ["sh", "-c", script, "sh", str(fifo), "a  b", str(tmp_path / "said")],
+        name="--odd",
+        info=("i", "", "--k"),
+        env={"WORD": "secret", "PYTHONHASHSEED": "x"},
+    )
+    (task,) = tasks.list()
+    assert task[:7] == (launched.id, "--odd", "i", None, "--k", launched.pid, TaskStatus.RUNNING)
+    keeper = tree.read_row(task.keepers[0].pid)
+    assert keeper is not None
+    assert b"secret" not in Path(f"/proc/{keeper.pid}/cmdline").read_bytes()
+    assert os.getpid() not in (keeper.parent, keeper.session)
+    fifo.write_text("go\n")
+    past = launched.wait(20)
+    assert (past.exitcode, past.outcome, past.taskname) == (7, Outcome.FAILED, "--odd")
+    assert (tmp_path / "said").read_text() == "go secret  a  b"
+    assert [row.argv for row in tasks.history()] == [past.argv]
+    assert past.argv[4] == str(fifo)
+
+
+def test_a_reservation_is_launched(tasks: Tasks) -> None:
+    """T7: once."""
+    taskid = tasks.reserve("mine", unique=True)
+    launched = tasks.launch(["true"], taskid=taskid)
+    assert launched.id == taskid
+    assert launched.wait(20).taskname == "mine"
+    with pytest.raises(NotClearToStart):
+        tasks.launch(["true"], taskid=taskid)
+
+
+def test_what_cannot_be_launched_is_told_as_what_it_is(tasks: Tasks, tmp_path: Path) -> None:
+    """T8, T9, T11: errors of the launcher are errors here, each of its class."""
+    with pytest.raises(CommandNotStarted, match="command not found: nosuch") as caught:
+        tasks.launch(["nosuch"])
+    assert caught.value.exit_code == 127
+    with pytest.raises(CommandNotStarted, match="Permission denied") as caught:
+        tasks.launch(["/etc/passwd"])
+    assert caught.value.exit_code == 126
+    with pytest.raises(FeedbackNeedsTaskid):
+        tasks.launch(["true", "--feedback"])
+    with pytest.raises(FeedpathMissing):
+        tasks.launch(["true"], feedpath=str(tmp_path / "none"))
+    with pytest.raises(WatchError, match="no command"):
+        tasks.launch([])
+    (tmp_path / "text").write_text("something else\n" * 100)
+    with Tasks(tmp_path / "text") as others, pytest.raises(StoreError, match="is not an SQLite database"):
+        others.launch(["true"])
