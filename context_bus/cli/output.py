@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
 
 #: Colours in which names that belong together are told apart.
 PALETTE = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright_green", "bright_magenta")
@@ -25,6 +30,14 @@ STATE_COLOURS = {
     "done": "green",
     "failed": "red",
     "rejected": "red",
+    "reserved": "blue",
+    "running": "green",
+    "silent": "yellow",
+    "stalled": "red",
+    "killed": "yellow",
+    "timeout": "red",
+    "notfound": "red",
+    "lost": "red",
 }
 
 
@@ -57,9 +70,11 @@ def say_table(
         cuttable: Columns that a narrow terminal cuts, so that each row is one line; where none are named,
             long cells are wrapped.
     """
-    cells = [[_text(cell) for cell in row] for row in rows]
+    cells = [[text_of(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
-        _rich_table(columns, cells, cuttable)
+        from rich.console import Console
+
+        Console().print(coloured_table(columns, cells, cuttable))
     else:
         for line in aligned([[name.upper() for name in columns], *cells]):
             click.echo(line)
@@ -84,28 +99,38 @@ def styled_state(state: str) -> str:
     return click.style(state, fg=colour) if colour else state
 
 
-def _text(cell: object) -> str:
+def text_of(cell: object) -> str:
+    """What stands in a cell; a sign where there is nothing."""
     return "-" if cell is None or cell == "" else str(cell)
 
 
-def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]], cuttable: Collection[str]) -> None:
+def coloured_table(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], cuttable: Collection[str] = ()
+) -> Table:
+    """A table for a terminal, with colours and rules; the arguments are those of `say_table`."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        header_style="bold",
+        collapse_padding=bool(cuttable),
+    )
     for name in columns:
         if cuttable:
             table.add_column(name, overflow="ellipsis", no_wrap=name not in cuttable)
         else:
             table.add_column(name)
     for row in cells:
-        table.add_row(
-            *(f"[{STATE_COLOURS[cell]}]{cell}[/]" if cell in STATE_COLOURS else _plain(cell) for cell in row)
-        )
-    Console().print(table)
+        table.add_row(*(_shown(cell, name in cuttable) for name, cell in zip(columns, row, strict=True)))
+    return table
 
 
-def _plain(cell: str) -> str:
-    """Text in which rich sees no markup."""
-    return cell.replace("[", "\\[")
+def _shown(cell: str, is_cut: bool) -> RenderableType:
+    from rich.text import Text
+
+    # A text has no markup. One that is cut is one line, though its column is among those that may be narrow.
+    style = STATE_COLOURS.get(cell, "")
+    return Text(cell, style, no_wrap=True, overflow="ellipsis") if is_cut else Text(cell, style)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
+import click
 import pytest
 
 from context_bus.cli.output import PALETTE, aligned, colour_of, say_json, say_table
@@ -28,6 +30,26 @@ def test_table_on_a_terminal_takes_brackets_as_they_are() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "[Errno 2] no [bold]file[/]" in ended.stdout
+
+
+def test_table_that_is_cut_has_one_line_a_row() -> None:
+    """On a terminal of 26 columns words of the cuttable column give way, the others do not."""
+    code = (
+        "import sys\nfrom context_bus.cli import output\n"
+        "sys.stdout.isatty = lambda: True\n"
+        "rows = [('1', 'running', 'one two three four five six'), ('2', 'failed', '')]\n"
+        "output.say_table(('id', 'status', 'why'), rows, {'why'})\n"
+    )
+    environment = os.environ | {"COLUMNS": "26"}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    head, _, first, second = click.unstyle(ended.stdout).splitlines()
+    assert head.split() == ["id", "status", "why"]
+    assert first.split()[:2] == ["1", "running"]
+    assert first.rstrip().endswith("…")
+    assert len(first.rstrip()) <= 26
+    assert second.split() == ["2", "failed", "-"]
 
 
 def test_json_is_one_line_or_indented(capsys: pytest.CaptureFixture[str]) -> None:
