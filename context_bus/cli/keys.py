@@ -23,6 +23,10 @@ class Keys:
         """Whether anybody can press any."""
         return self._before is not None
 
+    def fileno(self) -> int:
+        """What is readable when a key was pressed; -1 where nobody can."""
+        return self._fd if self.is_there else -1
+
     def pressed(self, timeout: float) -> str:
         """Wait so many seconds for a key; empty if none was pressed."""
         if select.select([self._fd], [], [], timeout)[0]:

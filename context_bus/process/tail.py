@@ -206,6 +206,11 @@ class Followed:
                     self._go_on_with(part)
                     yield from self._read()
 
+    def rest(self) -> bytes:
+        """Take what is left of a last line that has no end; for when there will be no more."""
+        rest, self._rest = bytes(self._rest), bytearray()
+        return rest
+
     def close(self) -> None:
         """Let go of the file."""
         if self._fd >= 0:

@@ -200,3 +200,19 @@ def test_follow_ends_without_a_word_of_asyncio(tmp_path: Path) -> None:
 
     asyncio.run(main())
     assert complaints == []
+
+
+def test_rest_of_a_file_that_has_no_last_line_end(tmp_path: Path) -> None:
+    """What will never be a whole line can be taken, once, when there will be no more."""
+    path = tmp_path / "x.log"
+    path.write_bytes(b"one\ntw")
+    followed = Followed("x", str(path))
+    try:
+        assert followed.begin(5) == b"one\n"
+        with path.open("ab") as file:
+            file.write(b"o\nthree")
+        assert list(followed.advance()) == [b"two\n"]
+        assert followed.rest() == b"three"
+        assert followed.rest() == b""
+    finally:
+        followed.close()
