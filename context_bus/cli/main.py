@@ -37,6 +37,7 @@ COMMANDS = {
     "wait": "Wait until services are ready, stopped, completed.",
     "logs": "Show what services have written, and follow it.",
     "events": "Show what has happened, and follow it.",
+    "task": "Run any command watched: reserve, launch, list, wait, kill, history and so on.",
     "monitor": "Read what monitors have recorded: history, list.",
     "plot": "Draw CPU and memory of services over time.",
     "metrics": "Serve states, CPU, memory and messages to Prometheus.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from context_bus.cli.border import Invocation, run
 from context_bus.cli.main import context_bus
 from context_bus.testing.bus import LocalBus
 from tests.cli.scripted import ScriptedProvider
+from tests.cli.tasks import Tasks
 
 
 @dataclass(frozen=True)
@@ -81,3 +83,19 @@ def provider(bus: LocalBus) -> Iterator[ScriptedProvider]:
     scripted = ScriptedProvider(bus)
     yield scripted
     scripted.close()
+
+
+@pytest.fixture
+def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tasks:
+    """A database of tasks, which the environment tells the commands of."""
+    tasks = Tasks(tmp_path / "tasks.db")
+    monkeypatch.setenv("CONTEXT_BUS_TASK_DB", str(tasks.path))
+    return tasks
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the default database would be; nobody has made it yet."""
+    monkeypatch.delenv("CONTEXT_BUS_TASK_DB", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state/context_bus/tasks.db"

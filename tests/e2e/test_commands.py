@@ -129,11 +129,16 @@ def make_checkout(directory: Path) -> Checkout:
 # -- the examples of the help texts --------------------------------------------------------------
 
 
+#: Commands that have commands, each in a module of that name before its own.
+GROUPS = ("bus", "monitor", "task")
+
+
 def examples_of(name: str) -> list[str]:
     """The examples at the end of a help text, as the reader is to type them."""
     command, called = context_bus, "context-bus"
     if name:
-        called = f"context-bus {name.replace('bus-', 'bus ').replace('monitor-', 'monitor ')}"
+        group, mark, rest = name.partition("-")
+        called = f"context-bus {f'{group} {rest}' if mark and group in GROUPS else name}"
         command = load(PACKAGE, name, called)  # type: ignore[assignment]  # a group is a command
     text = command.get_help(click.Context(command)).partition("Examples:\n")[2].partition("\n\n")[0]
     return [line.strip() for line in text.splitlines()]
@@ -280,6 +285,29 @@ def test_examples_of_looking_back_run(checkout: Checkout) -> None:
             assert ended.stdout
 
 
+#: Commands of ``task``, in an order in which each finds what it needs.
+TASKS = (
+    "init", "launch", "list", "wait", "feedback", "logs", "kill", "killall", "history", "stats", "clear",
+    "reserve", "update",
+)  # fmt: skip
+
+
+def test_examples_of_watched_tasks_tell_a_story(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, on the database of a user who has none yet: launch, look, wait, end, look back."""
+    group = load(PACKAGE, "task", "")
+    assert isinstance(group, LazyGroup)
+    assert set(TASKS) == set(group.table)
+    monkeypatch.setenv("XDG_STATE_HOME", str(checkout.directory / "state"))
+    monkeypatch.delenv("CONTEXT_BUS_TASK_DB", raising=False)
+    names = ("task", *(f"task-{name}" for name in TASKS))
+    for example in [line for name in names for line in examples_of(name)]:
+        ended = checkout.run(example)
+        assert (ended.returncode, ended.stderr) == (0, ""), ended
+        assert ended.stdout or "launch" in example, example
+    assert (checkout.directory / "state/context_bus/tasks.db").is_file()
+    assert json.loads(checkout.run("context-bus task list --running --json").stdout) == []
+
+
 @pytest.mark.parametrize("example", examples_of("dashboard"))
 def test_example_of_dashboard_runs(checkout: Checkout, example: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It serves until Ctrl-C, with or without a provider."""
@@ -304,6 +332,7 @@ def test_every_command_has_its_examples_run() -> None:
         "service-context",
         "demo",
         "metrics",
+        "task",
         *TOUCHING,
     }
     assert set(COMMANDS) == run_here

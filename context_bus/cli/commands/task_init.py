@@ -1,0 +1,28 @@
+"""``task init``: make a database of tasks, or empty one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from context_bus.cli.lazy import examples
+from context_bus.cli.output import say
+from context_bus.cli.task_database import default_database
+from context_bus.cli.task_options import db_option
+
+
+@click.command("init", epilog=examples("{command} --db tasks.db", "{command} --db tasks.db --force"))
+@click.option("--force", is_flag=True, help="Also if tasks run, or the file holds something else.")
+@db_option
+def command(force: bool, db: Path | None) -> None:
+    """Make a database of tasks; one that is there loses all it holds.
+
+    Exits with 9 while tasks run, or if the file is not a database of tasks: --force has it all the same.
+    The tasks run on, and come into the history when they end.
+    """
+    from context_bus.watch.schema import create
+
+    path = db or default_database()
+    create(path, force=force)
+    say(f"{path} is ready, and empty")
