@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, assert_type
 
@@ -26,6 +26,9 @@ from context_bus import (
 )
 from context_bus.testing.bus import LocalBus
 from context_bus.testing.service import ServiceRun
+from context_bus.watch.tasks import Tasks
+from context_bus.watch.values import Outcome, Past
+from context_bus.watch.values import Task as WatchedTask
 
 
 class Price(msgspec.Struct):
@@ -127,3 +130,19 @@ def in_a_test() -> None:
     with LocalBus() as bus, ServiceRun(Trading, bus, {"symbols": "X"}) as run:
         assert_type(run.wait_for("updated").content, ControlContent)
         assert_type(run.stop().commanded, bool)
+
+
+def watch_tasks(path: Path) -> None:
+    """Any command as a watched task."""
+    with Tasks(path) as tasks:
+        tasks.initialize()
+        taskid = tasks.reserve("backup", unique=True, info=("a", "", ""))
+        assert_type(taskid, int)
+        launched = tasks.launch(["backup.sh", "--all"], taskid=taskid, timeout=60, env={"WORD": "x"})
+        assert_type(launched.wait(10), Past)
+        assert_type(tasks.list(name="backup"), Sequence[WatchedTask])
+        assert_type(tasks.feedback(taskid), Mapping[str, str])
+        assert_type([past.outcome for past in tasks.history(failed=True, limit=5)], list[Outcome])
+        assert_type(tasks.stats("backup").p95, float | None)
+        assert_type(tasks.killall("backup", grace=2), int)
+        assert_type(tasks.clear(until=0), int)

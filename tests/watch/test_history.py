@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from context_bus.errors import StoreUnavailable
 from context_bus.watch import history, reservation, running
 from context_bus.watch.database import Database
 from context_bus.watch.history import archive, clear, count, past, prune
@@ -88,6 +89,17 @@ def test_nothing_is_archived_twice(database: Database, path: Path) -> None:
     with Database(path) as another:
         assert end(another, task, Outcome.LOST) == first
     assert [row.outcome for row in past(database, Filter())] == [Outcome.TIMEOUT]
+
+
+def test_what_cannot_be_archived_stays(database: Database, path: Path) -> None:
+    """Somebody keeps the database to himself for too long; the next try finds all there is."""
+    task = run(database)
+    with Database(path, patience=0.05) as late:
+        with database.writing(), pytest.raises(StoreUnavailable, match="locked by another process"):
+            end(late, task)
+        assert running.tasks(late) == [task]
+        end(late, task)
+    assert ids(database) == [task.id]
 
 
 def test_feedback_goes_with_the_task(database: Database, path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -210,9 +211,12 @@ def test_ensure_leaves_what_is_there(database: Database, path: Path) -> None:
     assert running.tasks(database) == [task]
 
 
-def test_many_can_make_it_at_once(tmp_path: Path) -> None:
-    """Each reserves an id of its own in the file that all of them made."""
+@pytest.mark.parametrize("prepare", [None, Path.touch, lambda path: script(path, ORIGINAL)])
+def test_many_can_make_it_at_once(tmp_path: Path, prepare: Callable[[Path], None] | None) -> None:
+    """Each reserves an id of its own in the file that all of them made, or took over."""
     path, ids = tmp_path / "tasks.db", []
+    if prepare is not None:
+        prepare(path)
     barrier = threading.Barrier(8)
 
     def reserve() -> None:
@@ -227,6 +231,7 @@ def test_many_can_make_it_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(ids) == [*range(1, 9)]
+    assert ask(path, TABLES) == [("feedbacks",), ("history",), ("tasks",)]
 
 
 @pytest.mark.parametrize("attempt", [schema.create, schema.ensure])
