@@ -127,21 +127,6 @@ def test_command_knows_its_task(launching: Launching, tmp_path: Path) -> None:
     assert not list((tmp_path / "tasks.db.feedback").iterdir())
 
 
-def test_silence_ends_a_command(launching: Launching, database: Database, tmp_path: Path) -> None:
-    """T15: what gives no feedback in time is ended, and the history says why."""
-    taskid = reservation.reserve(database, time.time())
-    words = ("--taskid", str(taskid), "--timeout", "0.5", "--grace", "0.2", "--expect_feedback")
-    result = launching.run(*words, "--", "sh", "-c", f"echo '[a]1' >> feedback_{taskid}.log; sleep 300")
-    assert result.returncode == 124
-    row = launching.only()
-    assert (row.outcome, row.termsignal) == (Outcome.TIMEOUT, "SIGTERM")
-    assert str(row.termerror).startswith("timeout: no feedback for 0.")
-    assert str(row.termerror).endswith("s (timeout 0.5 s)")
-    assert result.stderr == f"context-bus: task {taskid}: {row.termerror}\n"
-    assert json.loads(row.feedback) == {"a": "1"}
-    assert not (tmp_path / f"feedback_{taskid}.log").exists()
-
-
 def test_feedback_left_from_earlier_is_none(launching: Launching, tmp_path: Path) -> None:
     """T18: it is moved aside, so that it is neither shown nor mistaken for a beat."""
     left = tmp_path / "feedback_1.log"
