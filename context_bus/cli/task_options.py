@@ -17,6 +17,21 @@ from context_bus.cli.task_database import DB_ENV
 
 F = TypeVar("F", bound=Callable[..., object])
 
+#: Greatest number of a row that a database has.
+MAX_ID = 2**63 - 1
+
+
+class TaskId(click.ParamType[int]):
+    """The id of a task: a number from 1 on."""
+
+    name = "id"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the number."""
+        if not str(value).isdecimal() or not 0 < int(value) <= MAX_ID:
+            self.fail(f"'{value}' is no task id; expected a number such as 7", param, ctx)
+        return int(value)
+
 
 class SignalName(click.ParamType[signal.Signals]):
     """A signal that ends a process: ``TERM``, ``SIGINT``, ``9``."""
@@ -91,9 +106,7 @@ def db_option(function: F) -> F:
 
 def task_argument(function: F) -> F:
     """Add ``ID``, which the shell completes."""
-    return click.argument("taskid", metavar="ID", type=click.IntRange(min=1), shell_complete=task_ids)(
-        function
-    )
+    return click.argument("taskid", metavar="ID", type=TaskId(), shell_complete=task_ids)(function)
 
 
 def tasks_argument(function: F) -> F:
@@ -108,7 +121,7 @@ def tasks_argument(function: F) -> F:
         metavar="ID...",
         nargs=-1,
         required=True,
-        type=click.IntRange(min=1),
+        type=TaskId(),
         shell_complete=task_ids,
     )(cast(F, with_ids))
 

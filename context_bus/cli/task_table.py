@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -62,7 +61,11 @@ def table(sights: Sequence[Sight], width: int | None) -> tuple[list[str], list[l
 
 def width() -> int | None:
     """Columns of the terminal; None if there is none."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if not sys.stdout.isatty():
+        return None
+    import shutil
+
+    return shutil.get_terminal_size().columns
 
 
 def _needed(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> int:

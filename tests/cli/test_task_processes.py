@@ -171,6 +171,9 @@ def test_kill_ends_tasks_with_all_that_they_started(launched: Tasks) -> None:
     ended = run("kill", str(first), str(second), str(first), "--signal", "int", "--grace", "0.2")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{first} killed\n{second} killed\n", "")
     assert living(launched, first) == living(launched, second) == []
+    third = detach("--name=third", "--", "sleep", "60")
+    killed = json.loads(run("kill", str(third), "--json", "--signal=INT").stdout)
+    assert (killed["taskid"], killed["taskname"], killed["outcome"]) == (third, "third", "killed")
     assert {past.outcome for past in launched.past()} == {Outcome.KILLED}
     assert all("signal 2 (SIGINT)" in (past.termerror or "") for past in launched.past())
 
@@ -313,8 +316,10 @@ def test_list_follow_into_a_pipe_is_a_line_for_each_change(launched: Tasks) -> N
 
 def test_list_follow_as_json(launched: Tasks) -> None:
     """One object a line; a status that changes by time alone is told, too."""
+    first = launched.run("first")
     with started("list", "--follow", "--json") as process:
-        taskid = launched.run("backup", ago=3, expects=True, timeout=16)
+        assert json.loads(line_of(process))["id"] == first
+        taskid = launched.run("backup", ago=1, expects=True, timeout=16)
         seen = [json.loads(line_of(process)) for _ in range(2)]
         assert [(task["id"], task["status"]) for task in seen] == [(taskid, "RUNNING"), (taskid, "SILENT")]
         launched.end(taskid)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from context_bus.cli.lazy import examples
+from context_bus.cli.options import json_option
 from context_bus.cli.output import say
 from context_bus.cli.task_database import opened
 from context_bus.cli.task_filters import filter_options
@@ -20,8 +21,9 @@ from context_bus.watch.values import Filter
 )
 @filter_options
 @click.option("--all", "everything", is_flag=True, help="The whole history.")
+@json_option()
 @db_option
-def command(wanted: Filter, everything: bool, db: Path | None) -> None:
+def command(wanted: Filter, everything: bool, as_json: bool, db: Path | None) -> None:
     """Delete the chosen tasks from the history, and say how many they were.
 
     What is to go must be said: by --name, --since, --until or --failed, or --all. Tasks that run are not
@@ -39,4 +41,4 @@ def command(wanted: Filter, everything: bool, db: Path | None) -> None:
     with opened(db) as database:
         if database is not None:
             count = history.clear(database, wanted)
-    say(f"{plural(count, 'task')} deleted from the history")
+    say(f'{{"deleted": {count}}}' if as_json else f"{plural(count, 'task')} deleted from the history")

@@ -28,6 +28,7 @@ ROWS = 20
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
+    metavar="N",
     help=f"The last so many.  [default: {ROWS} in a table, all as JSON or CSV]",
 )
 @click.option("--feedback", "with_feedback", is_flag=True, help="Show what each has reported last.")

@@ -18,8 +18,8 @@ from context_bus.cli.task_options import db_option
 def command(force: bool, db: Path | None) -> None:
     """Make a database of tasks; one that is there loses all it holds.
 
-    Exits with 9 while tasks run, or if the file is not a database of tasks: --force has it all the same.
-    The tasks run on, and come into the history when they end.
+    Exits with 7 while tasks run, and with 9 if the file holds something else. With --force the tasks run on,
+    and come into the history when they end; a file with something else gets a name that ends with .old.
     """
     from context_bus.watch.schema import create
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from context_bus.cli.lazy import examples
+from context_bus.cli.options import json_option
 from context_bus.cli.output import say
 from context_bus.cli.task_completing import names
 from context_bus.cli.task_database import opened
@@ -18,8 +19,9 @@ from context_bus.cli.wording import plural
 @click.command("killall", epilog=examples("{command} backup", "{command} backup --grace 10"))
 @click.argument("name", metavar="NAME", shell_complete=names)
 @kill_options
+@json_option()
 @db_option
-def command(name: str, number: signal.Signals, grace: float, db: Path | None) -> None:
+def command(name: str, number: signal.Signals, grace: float, as_json: bool, db: Path | None) -> None:
     """End all tasks of that name, with all that they started, and say how many they were.
 
     Reservations of that name are withdrawn. It is no error if there is nothing of that name.
@@ -30,4 +32,4 @@ def command(name: str, number: signal.Signals, grace: float, db: Path | None) ->
     with opened(db) as database:
         if database is not None:
             count = killall(database, name, number, grace)
-    say(f"{plural(count, 'task')} ended")
+    say(f'{{"ended": {count}}}' if as_json else f"{plural(count, 'task')} ended")

@@ -13,7 +13,7 @@ from context_bus.cli.options import EndpointUrl, Seconds, Size
 from context_bus.cli.output import say
 from context_bus.cli.task_completing import task_ids
 from context_bus.cli.task_database import made
-from context_bus.cli.task_options import Span, Variable, db_option, info_options, name_option
+from context_bus.cli.task_options import Span, TaskId, Variable, db_option, info_options, name_option
 
 if TYPE_CHECKING:
     from context_bus.watch.order import Order
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.argument("argv", metavar="-- COMMAND [ARGUMENT]...", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option(
     "--taskid",
-    type=click.IntRange(min=1),
+    type=TaskId(),
     metavar="ID",
     shell_complete=task_ids,
     help="The reservation to take up.  [default: a new id]",
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.option(
     "--feedpath",
     type=click.Path(path_type=Path),
-    help="Directory in which the command writes feedback_ID.log.  [default: here]",
+    help="Directory in which it writes feedback_ID.log.  [default: here, if feedback is expected]",
 )
 @click.option(
     "--expect_feedback",
@@ -82,7 +82,12 @@ if TYPE_CHECKING:
 @click.option("--error", type=click.Path(dir_okay=False), default="", help="Its errors, if not to --output.")
 @click.option("--max_bytes", "--max-bytes", type=Size(), help="Begin a new file at this size: 500K, 20M.")
 @click.option(
-    "--backups", type=click.IntRange(min=0), default=3, show_default=True, help="Full files to keep."
+    "--backups",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=3,
+    show_default=True,
+    help="Full files to keep.",
 )
 @click.option(
     "--on_orphan",
@@ -95,6 +100,7 @@ if TYPE_CHECKING:
 @click.option(
     "--instances",
     type=click.IntRange(min=1),
+    metavar="N",
     default=1,
     show_default=True,
     help="Run it so many times at once, each a task.",

@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 @task_argument
 @click.option("-f", "--follow", is_flag=True, help="Go on with what it writes, until it has ended.")
 @click.option(
-    "-n", "--lines", type=click.IntRange(min=0), default=50, show_default=True, help="The last so many."
+    "-n",
+    "--lines",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=50,
+    show_default=True,
+    help="The last so many.",
 )
 @click.option("--error", "of_errors", is_flag=True, help="What it has written to its standard error.")
 @json_option("Print one JSON object per line.")

@@ -29,6 +29,7 @@ from context_bus.cli.task_options import db_option, info_options, name_option
     "--at_most",
     "--at-most",
     type=click.IntRange(min=1),
+    metavar="N",
     help="Only if fewer than so many of that name are reserved or run.",
 )
 @json_option()

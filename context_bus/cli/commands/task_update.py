@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from context_bus.cli.lazy import examples
+from context_bus.cli.options import json_option
 from context_bus.cli.output import say
 from context_bus.cli.task_database import opened
 from context_bus.cli.task_options import db_option
@@ -15,8 +16,9 @@ from context_bus.cli.wording import plural
 
 
 @click.command("update", epilog=examples("{command}"))
+@json_option()
 @db_option
-def command(db: Path | None) -> None:
+def command(as_json: bool, db: Path | None) -> None:
     """Write durations and statuses as they are now, for whoever reads the database itself.
 
     Reservations nobody took up are dropped, and tasks whose launcher was killed come into the history. The
@@ -28,4 +30,4 @@ def command(db: Path | None) -> None:
         if database is not None:
             running.update(database, time.time())
         count = 0 if database is None else len(running.tasks(database))
-    say(plural(count, "task"))
+    say(f'{{"tasks": {count}}}' if as_json else plural(count, "task"))

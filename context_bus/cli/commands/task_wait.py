@@ -32,8 +32,8 @@ def command(taskids: tuple[int, ...], timeout: float | None, as_json: bool, db: 
     reserved is waited for, too.
 
     Exits with the code of the task, as its launch does: its own, 128+N for signal N, 124 for a timeout, 127
-    if it was not found; of several tasks, with the greatest. If --timeout passes first, or an id is unknown,
-    there is an error and the code is 7.
+    if it was not found, 255 if nobody knows; of several tasks, with the greatest. If --timeout passes first,
+    or an id is unknown, there is an error and the code is 7.
     """
     from context_bus.cli import task_past
     from context_bus.errors import UnknownTask
