@@ -10,6 +10,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,9 @@ class Embedded(Closing):
         StoreUnavailable: There is no such file.
     """
 
+    #: Seconds since the file itself was written for which a log stays beside it.
+    keeps_log = 60.0
+
     def __init__(self, path: Path, *, patience: float = PATIENCE) -> None:
         self.path = path
         self.patience = patience
@@ -58,10 +62,31 @@ class Embedded(Closing):
         require_file(path)
 
     def close(self) -> None:
-        """Release the file; may be called again."""
+        """Release the file; may be called again.
+
+        The last one to leave brings home what is in the log beside the file, and waits for the disk, longer
+        than most commands take: not more often than once a minute.
+        """
         connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        if connection is None:
+            return
+        stayer = self._stayer()
+        connection.close()
+        if stayer is not None:
+            stayer.close()
+
+    def _stayer(self) -> sqlite3.Connection | None:
+        """Somebody who leaves even later, and may only read, if the log is to stay; None if it is to go."""
+        try:
+            age = time.time() - os.stat(self.path).st_mtime
+            if not 0 <= age < self.keeps_log or not os.path.getsize(f"{self.path}-wal"):
+                return None
+            stayer = _connect(self.path, 0.0, "mode=ro")
+        except (OSError, sqlite3.Error):
+            return None
+        with contextlib.suppress(sqlite3.Error):
+            stayer.execute("SELECT 1 FROM sqlite_master").fetchone()
+        return stayer
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

@@ -181,7 +181,9 @@ def create(path: Path, force: bool = False) -> None:
 
 
 class _Plain(embedded.Embedded):
-    """The file, whatever it holds."""
+    """The file, whatever it holds; complete in itself when it is closed."""
+
+    keeps_log = 0.0
 
 
 def _make_file(path: Path) -> None:

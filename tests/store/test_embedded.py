@@ -7,6 +7,7 @@ import resource
 import signal
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -25,10 +26,7 @@ NOBODY = 65534
 def path(tmp_path: Path) -> Path:
     """A file with one table."""
     path = tmp_path / "a.db"
-    embedded.make(path)
-    with Embedded(path) as file:
-        add(file, "made")
-    return path
+    return fill(path)
 
 
 @pytest.fixture
@@ -36,11 +34,16 @@ def public() -> Iterator[Path]:
     """A directory that anybody can come to; that of pytest is for its owner."""
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)
-        path = Path(name) / "a.db"
-        embedded.make(path)
-        with Embedded(path) as file:
-            add(file, "made")
-        yield path
+        yield fill(Path(name) / "a.db")
+
+
+def fill(path: Path) -> Path:
+    """Make a file with a row, and without a log."""
+    embedded.make(path)
+    with Embedded(path) as file:
+        file.keeps_log = 0.0
+        add(file, "made")
+    return path
 
 
 def add(file: Embedded, word: str) -> None:
@@ -140,11 +143,33 @@ def test_what_is_closed_opens_again(path: Path) -> None:
         assert words(file) == ["made"]
 
 
-def test_the_files_beside_it_go_with_the_last_who_uses_it(path: Path) -> None:
+def test_a_log_stays_for_a_minute(path: Path) -> None:
+    """Who leaves need not wait for the disk; whoever comes next sees what was written all the same."""
+    age(path, 3.0)
     with Embedded(path) as file:
         add(file, "two")
+    assert len(os.listdir(path.parent)) == 3
+    with Embedded(path) as file:
+        assert words(file) == ["made", "two"]
+    assert len(os.listdir(path.parent)) == 3
+    assert b"two" not in path.read_bytes()
+
+
+def test_an_old_log_goes_with_the_last_who_leaves(path: Path) -> None:
+    with Embedded(path) as file, Embedded(path) as another:
+        add(file, "two")
+        assert words(another) == ["made", "two"]
+        age(path, 61.0)
+        file.close()
         assert len(os.listdir(path.parent)) == 3
     assert os.listdir(path.parent) == [path.name]
+    assert b"two" in path.read_bytes()
+
+
+def age(path: Path, seconds: float) -> None:
+    """Have the file written so long ago."""
+    at = time.time() - seconds
+    os.utime(path, (at, at))
 
 
 @pytest.mark.parametrize("name", ["none.db", "none/none.db", "a.db/none.db"])
@@ -294,18 +319,20 @@ def test_what_may_not_be_written_can_be_read(public: Path, file_mode: int, direc
     assert os.listdir(public.parent) == [public.name]
 
 
-def test_what_may_not_be_written_can_be_read_while_its_owner_writes(public: Path) -> None:
-    """What is in the log beside it is seen as well."""
+def test_what_may_not_be_written_can_be_read_with_its_log(public: Path) -> None:
+    """While its owner writes, and when he has left."""
+
+    def look() -> str:
+        with Embedded(public) as file:
+            return " ".join(words(file))
+
     public.chmod(0o644)
     with Embedded(public) as owner:
         add(owner, "two")
-
-        def look() -> str:
-            with Embedded(public) as file:
-                return " ".join(words(file))
-
-        owner_is_there = elsewhere(look, become_nobody)
-    assert owner_is_there == "made two"
+        assert elsewhere(look, become_nobody) == "made two"
+    assert len(os.listdir(public.parent)) == 3
+    assert elsewhere(look, become_nobody) == "made two"
+    assert elsewhere(look, become_nobody) == "made two"
 
 
 def test_what_may_not_be_read_is_named_so(public: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_path_may_be_odd(tmp_path: Path) -> None:
     schema.create(path)
     with Database(path) as database:
         assert reservation.reserve(database, NOW) == 1
-    assert os.listdir(tmp_path) == [path.name]
+    assert all(name.startswith(path.name) for name in os.listdir(tmp_path))
     with Database(Path("/" + os.fspath(path))) as database:
         assert reservation.reserve(database, NOW) == 2
 
