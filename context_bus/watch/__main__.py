@@ -6,7 +6,6 @@ It imports nothing but the standard library, since it is to begin within a tenth
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,7 +57,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # what the interpreter would do at its end takes longer than some commands
+    front.leave(main(sys.argv[1:]))  # what an interpreter does at its end takes longer than some commands

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from context_bus.errors import CommandNotStarted, ContextBusError, WatchError
+from context_bus.errors import CommandNotStarted, WatchError
 from context_bus.watch import talk
+from context_bus.watch.database import Database
 from context_bus.watch.front import Front
 from context_bus.watch.order import Order, check
 
@@ -31,6 +32,7 @@ def detach(database_path: Path, order: Order) -> list[int]:
         StoreError: The database cannot be written.
     """
     order = check(order)
+    Database(database_path)  # that it is not there is said here
     read_end, write_end = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -65,26 +67,23 @@ def _leave(database_path: Path, order: Order, ready: int) -> NoReturn:
 
 def _go_on(database_path: Path, order: Order, ready: int) -> NoReturn:
     """Be the front, with nothing open that was the caller's."""
-    code = WatchError.exit_code
     try:
         null = os.open(os.devnull, os.O_RDWR)
         for place in range(3):
             os.dup2(null, place)
         _close_others(ready)
-        code = _run(database_path, order, ready)
-    except ContextBusError as error:
-        talk.write_facts(ready, {"raised": talk.packed(error)})
-        code = error.exit_code
+        _run(database_path, order, ready)
     finally:
-        os._exit(code)
+        os._exit(0)  # the watcher has said what there is to say
 
 
-def _run(database_path: Path, order: Order, ready: int) -> int:
+def _run(database_path: Path, order: Order, ready: int) -> None:
     if order.instances > 1:
         from context_bus.watch.instances import launch_many
 
-        return launch_many(database_path, order, _unheard, is_detached=True, ready=ready)
-    return Front(database_path, order, _unheard, is_detached=True, ready=ready).run()
+        launch_many(database_path, order, _unheard, is_detached=True, ready=ready)
+    else:
+        Front(database_path, order, _unheard, is_detached=True, ready=ready).run()
 
 
 def _close_others(kept: int) -> None:

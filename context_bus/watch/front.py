@@ -6,6 +6,7 @@ the watcher. Each goes on when the other is killed. See `Keeper` for what become
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -75,7 +76,17 @@ def detach(database_path: Path, order: Order) -> int:
 
 
 def _complain(text: str) -> None:
-    print(f"context-bus: {text}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError, ValueError):  # of a terminal that is gone
+        print(f"context-bus: {text}", file=sys.stderr, flush=True)
+
+
+def leave(code: int) -> NoReturn:
+    """End this process: no more than what is printed is finished, whatever becomes of that."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    # An interpreter that ends in order would close the database, write its log into it and wait for the disk.
+    os._exit(code)
 
 
 class Front:
@@ -120,6 +131,8 @@ class Front:
             adopt_orphans()
             return self._run(waited, frozenset(map(int, mask)))
         finally:
+            while signal.sigtimedwait(waited, 0):  # what came too late is for nobody
+                pass
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def _run(self, waited: set[signal.Signals], mask: frozenset[int]) -> int:
@@ -248,10 +261,7 @@ def _be_watcher(launcher: Launcher, line: talk.Line, ready: int) -> NoReturn:
     except BaseException as error:  # noqa: BLE001  # border of the process
         sys.excepthook(type(error), error, error.__traceback__)
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # Closing the database would write its log into it, and wait for the disk.
-        os._exit(code)
+        leave(code)
 
 
 def _ensure_open(place: int) -> None:

@@ -12,7 +12,7 @@ from typing import NoReturn
 from context_bus.errors import ContextBusError
 from context_bus.process.lifetime import die_with_parent
 from context_bus.process.signalfile import SI_KERNEL
-from context_bus.watch.front import Front
+from context_bus.watch.front import Front, leave
 from context_bus.watch.order import Order
 from context_bus.watch.relay import ENDING, PASSED
 
@@ -91,6 +91,4 @@ def _be_front(
         say(str(error))
         code = error.exit_code
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        leave(code)

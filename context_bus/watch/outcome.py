@@ -116,14 +116,14 @@ INTERRUPTED_TWICE = Reason(Outcome.KILLED, f"killed by a second Ctrl-C: {signal_
 
 def not_found(program: str) -> Reason:
     """There is no such command."""
-    return Reason(Outcome.NOTFOUND, f"command not found: {program}", NOT_FOUND)
+    return not_prepared(f"command not found: {program}", NOT_FOUND)
 
 
 def not_executable(program: str, why: str) -> Reason:
     """It is there, but cannot be executed."""
-    return Reason(Outcome.NOTFOUND, f"not executable: {program}: {why}", NOT_EXECUTABLE)
+    return not_prepared(f"not executable: {program}: {why}")
 
 
-def not_prepared(why: str) -> Reason:
-    """What it is to run in, or to write to, is not there."""
-    return Reason(Outcome.NOTFOUND, why, NOT_EXECUTABLE)
+def not_prepared(why: str, code: int = NOT_EXECUTABLE) -> Reason:
+    """What it needs is not there, such as the directory to run in, or a file to write to."""
+    return Reason(Outcome.NOTFOUND, why.encode(errors="replace").decode(), code)

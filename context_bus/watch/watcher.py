@@ -106,6 +106,8 @@ class Watcher:
             grace: Seconds until what is left is killed.
             now: On the monotonic clock.
         """
+        if not self._has_ended:
+            self._look_at_command(now)  # it may have ended by itself meanwhile
         if not self._has_ended and self._reason is None:
             self._reason = reason
         self._tree.begin(number, grace, now)

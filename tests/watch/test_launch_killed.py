@@ -152,13 +152,14 @@ def test_output_of_an_adopted_command_goes_on(launching: Launching, tmp_path: Pa
     words = ("--output", "log", "--max_bytes", "100000", "--on_orphan", "adopt")
     launcher = launching.begin(*words, "--", "sh", "-c", script)
     launching.wait_for(tmp_path / "up")
-    wait_until(lambda: (tmp_path / "log").read_text() == "one\n", PATIENCE, "it is not written")
+    log = tmp_path / "log"
+    wait_until(lambda: log.exists() and log.read_text() == "one\n", PATIENCE, "it is not written")
     watcher, front = launching.wait_running().keepers
     tree.send_signal(watcher, signal.SIGKILL)
     wait_until(lambda: launching.tasks()[0].keepers[0] == front, PATIENCE, "the front does not take over")
     (tmp_path / "go").touch()
     assert launcher.wait(PATIENCE) == 0
-    assert (tmp_path / "log").read_text() == "one\ntwo\n"
+    assert log.read_text() == "one\ntwo\n"
 
 
 def lines(launching: Launching, where: str) -> int:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import shlex
+import signal
 import subprocess
 import sys
 import termios
@@ -58,6 +59,13 @@ def _streams(screen: int) -> Any:
     return {"stdin": screen, "stdout": screen, "stderr": screen, "text": True}
 
 
+def _is_pending(pid: int, number: int) -> bool:
+    """Whether a signal has not been taken yet; a second one would then be none."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    (pending,) = (line.split()[1] for line in text.splitlines() if line.startswith("ShdPnd"))
+    return bool(int(pending, 16) >> (number - 1) & 1)
+
+
 def test_interrupt_by_key_reaches_the_command_once(launching: Launching, tmp_path: Path) -> None:
     """It has come from the terminal already, so the launcher does not pass it on."""
     script = "trap 'echo x >> got' INT; touch up; until test -e go; do sleep 0.01; done; exit 4"
@@ -92,6 +100,7 @@ def test_second_key_kills(launching: Launching, tmp_path: Path) -> None:
         launching.wait_for(tmp_path / "up")
         os.write(keyboard, CTRL_C)
         launching.wait_for(tmp_path / "got")
+        wait_until(lambda: not _is_pending(launcher.pid, signal.SIGINT), PATIENCE, "it has not heard")
         os.write(keyboard, CTRL_C)
         assert launcher.wait(PATIENCE) == 137
     assert launching.only().outcome is Outcome.KILLED
