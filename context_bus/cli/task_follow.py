@@ -52,8 +52,10 @@ def follow(database: Database, list_tasks: Callable[[], list[Task]], name: str |
     """
     looker = Looker()
     ends = _Ends(database, name)
+    # Opened before its files are watched, which that makes; watched before the first look, to miss nothing.
+    list_tasks()
     with Writes() as writes, Keys() as keys:
-        writes.watch(_files(database))  # first, so that nothing is missed between the first two looks
+        writes.watch(_files(database))
         while True:
             tasks = list_tasks()
             writes.watch([*_files(database), *(task.feedfile for task in tasks if task.feedfile)])
