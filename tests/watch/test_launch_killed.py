@@ -115,6 +115,22 @@ def test_both_are_killed(launching: Launching, tmp_path: Path, moment: str, poli
         assert rows[0].outcome is Outcome.LOST
 
 
+def test_kernel_kills_the_command_of_nobody(launching: Launching, tmp_path: Path) -> None:
+    """T26: with "end", before anybody looks; what it started is for whoever does."""
+    launcher = launching.begin("--", *ENDLESS, **SILENT)
+    task = launching.wait_running()
+    assert task.pid is not None
+    assert task.ticks is not None
+    launching.wait_for(tmp_path / "ran")
+    command = tree.Identity(task.pid, task.ticks)
+    for keeper in reversed(task.keepers):
+        tree.send_signal(keeper, signal.SIGKILL)
+    assert launcher.wait(PATIENCE) == -signal.SIGKILL
+    assert tree.wait_gone([command], PATIENCE) == []
+    (row,) = _settled(launching)
+    assert row.outcome is Outcome.LOST
+
+
 @pytest.mark.parametrize("policy", ["end", "adopt"])
 def test_front_is_killed_while_it_waits(launching: Launching, tmp_path: Path, policy: str) -> None:
     """From outside, when all is quiet; the command is deaf."""
