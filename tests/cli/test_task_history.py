@@ -48,7 +48,7 @@ def test_history_shows_the_last_one_first(ended: Tasks, call: Call) -> None:
         True
     ] * 4
     assert lines[0].endswith("killed on request: signal 15 (SIGTERM)")
-    assert time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() - 30 * HOUR)) in lines[3]
+    assert time.strftime("%Y-%m-%d %H:%M", time.localtime(ended.past()[3].endtime)) in lines[3]
 
 
 @pytest.mark.parametrize(
