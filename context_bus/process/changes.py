@@ -139,12 +139,21 @@ class FileChanges(Closing):
             OSError: The user has as many as the kernel grants.
         """
         if self._inotify is None:
-            import ctypes
-
-            import inotify_simple
-
-            # It would ask a program of the system where the C library is, and that is loaded already.
-            inotify_simple._libc = ctypes.CDLL(None, use_errno=True)
-            self._inotify = inotify_simple.INotify(nonblocking=True)
+            self._inotify = open_inotify()
             self._epoll.register(self._inotify.fileno(), select.EPOLLIN)
         return self._inotify
+
+
+def open_inotify() -> INotify:
+    """A descriptor of inotify that waits for nothing; the library is imported with the first.
+
+    Raises:
+        OSError: The user has as many as the kernel grants.
+    """
+    import ctypes
+
+    import inotify_simple
+
+    # It would ask a program of the system where the C library is, and that is loaded already.
+    inotify_simple._libc = ctypes.CDLL(None, use_errno=True)
+    return inotify_simple.INotify(nonblocking=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from context_bus.kernel.closing import Closing
+from context_bus.process.changes import open_inotify
 
 if TYPE_CHECKING:
     from inotify_simple import INotify
@@ -33,7 +34,7 @@ class Writes(Closing):
         self._watches: dict[int, str] = {}
         self._inotify: INotify | None = None
         with contextlib.suppress(OSError):
-            self._inotify = _open()
+            self._inotify = open_inotify()
 
     @property
     def is_blind(self) -> bool:
@@ -78,13 +79,3 @@ class Writes(Closing):
         if self._inotify is not None:
             self._inotify.close()
             self._inotify = None
-
-
-def _open() -> INotify:
-    import ctypes
-
-    import inotify_simple
-
-    # It would ask a program of the system where the C library is, and that is loaded already.
-    inotify_simple._libc = ctypes.CDLL(None, use_errno=True)
-    return inotify_simple.INotify(nonblocking=True)

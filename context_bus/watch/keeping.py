@@ -17,14 +17,13 @@ from context_bus.process.tree import Identity, identify
 from context_bus.watch import history, running
 from context_bus.watch.outcome import NEVER_RAN, Reason, ending_of
 from context_bus.watch.start import Launcher, NotStarted, start, take_up
-from context_bus.watch.values import Outcome
 from context_bus.watch.watcher import End, Watcher, told_only
 
 if TYPE_CHECKING:
     from context_bus.watch.feedbackfile import FeedbackFile
     from context_bus.watch.talk import Line
     from context_bus.watch.telling import Teller
-    from context_bus.watch.values import Ending, Task
+    from context_bus.watch.values import Task
 
 #: Rows of the history that one task deletes at its end: some milliseconds.
 _PRUNED = 500
@@ -161,7 +160,7 @@ class Keeper:
         if (retain := self._launcher.order.retain) is not None:
             history.prune(self._database, now - retain, _PRUNED)
         if self._teller is not None:
-            _tell_end(self._teller, ending)
+            self._teller.ended(ending)
             self._teller.close()
         self._tell(done=True)
         return ending.launcher_code
@@ -175,11 +174,3 @@ class Keeper:
         from context_bus.watch.feedbackfile import FeedbackReader
 
         return FeedbackReader(Path(task.feedfile)).read()
-
-def _tell_end(teller: Teller, ending: Ending) -> None:
-    if ending.outcome is Outcome.DONE:
-        teller.stopped()
-    elif ending.outcome is Outcome.KILLED:
-        teller.stopped(commanded=True, reason=ending.termerror)
-    else:
-        teller.failed(ending.termerror, ending.exitcode, ending.termsignal)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 
+from context_bus.supervise.silence import BEGINS, Degree
 from context_bus.watch.values import TaskStatus
 
 #: Part of the timeout from which on a task without feedback is silent.
-SILENT_FROM = 0.25
+SILENT_FROM = BEGINS[Degree.SILENT]
 #: Part of the timeout from which on it is stalled.
-STALLED_FROM = 0.5
+STALLED_FROM = BEGINS[Degree.STALLED]
 #: Seconds behind a threshold at which a look sees what is beyond it, whatever was rounded; polls count them.
 TICK = 0.001
 #: Part of the timeout by which a look that comes too late was no look of somebody who was there.
